@@ -1,0 +1,1 @@
+"""The one address: a streaming reverse proxy before the three services."""

@@ -1,0 +1,160 @@
+"""Children: each in its own session, its output in a log, gone when its parent is."""
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.account import Account
+from devstack.errors import StackError
+from devstack.logs import LogPipe, RotatingLog
+
+PR_SET_PDEATHSIG = 1
+# After SIGKILL only the kernel has work left.
+KILL_WAIT_S = 1.0
+# Output that the child wrote before it died is in the pipe already.
+LAST_OUTPUT_WAIT_S = 0.2
+
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program, and as whom and where it runs."""
+
+    arguments: Sequence[str | Path]
+    environment: Mapping[str, str]
+    folder: Path
+    account: Account | None = None
+    # What the kernel sends when the runner is killed (Linux).
+    death_signal: signal.Signals = signal.SIGKILL
+
+
+class Process:
+    """A running child."""
+
+    def __init__(self, name: str, popen: subprocess.Popen[bytes], log: RotatingLog):
+        self.name = name
+        self.pid = popen.pid
+        self._popen = popen
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
+
+    @classmethod
+    async def spawn(cls, name: str, command: Command, log: RotatingLog) -> "Process":
+        """Starts the program; raises StackError where that is impossible."""
+        log.forget_tail()
+        process = cls(name, _open(name, command), log)
+        # A thread for each child works on every system and with every loop.
+        threading.Thread(target=process._reap, name=name, daemon=True).start()
+        try:
+            await process._connect_output()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return process
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has not ended yet."""
+        return not self._ended.is_set()
+
+    async def wait(self) -> int:
+        """Waits for the end; negative is the number of the signal."""
+        await self._ended.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_OUTPUT_WAIT_S):
+                await asyncio.shield(self._pipe.ended)
+        return self._popen.returncode
+
+    async def stop(self, *steps: tuple[signal.Signals, float]) -> None:
+        """Sends each signal and waits so many seconds; then kills."""
+        for number, wait_s in (*steps, (signal.SIGKILL, KILL_WAIT_S)):
+            if not self.alive:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                if number == signal.SIGKILL:
+                    os.killpg(self.pid, number)
+                else:
+                    os.kill(self.pid, number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._ended.wait()
+
+    def describe_end(self) -> str:
+        """How it ended, for people."""
+        code = self._popen.returncode
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def tail(self) -> list[str]:
+        """Its last lines."""
+        return self._log.tail()
+
+    async def _connect_output(self) -> None:
+        assert self._popen.stdout is not None
+        _, protocol = await self._loop.connect_read_pipe(
+            lambda: LogPipe(self._log), self._popen.stdout
+        )
+        self._pipe = protocol
+
+    def _reap(self) -> None:
+        self._popen.wait()
+        # The loop may be closed already when the runner itself ends.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._ended.set)
+
+
+def _open(name: str, command: Command) -> subprocess.Popen[bytes]:
+    account = command.account
+    try:
+        return subprocess.Popen(
+            [str(argument) for argument in command.arguments],
+            env=dict(command.environment),
+            cwd=command.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            # Ctrl-C reaches the whole group: only the runner may act on it.
+            start_new_session=True,
+            user=account.uid if account else None,
+            group=account.gid if account else None,
+            extra_groups=[] if account else None,
+            preexec_fn=_die_with_parent(command.death_signal),
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise StackError(f"{name} cannot be started: {error}") from error
+
+
+def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
+    libc = _libc
+    if libc is None:
+        return None
+    parent = os.getpid()
+
+    def ask_kernel() -> None:
+        # Runs after the change of uid, which would clear the request.
+        libc.prctl(PR_SET_PDEATHSIG, death_signal)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return ask_kernel
+
+
+async def run_to_end(name: str, command: Command, log: RotatingLog) -> None:
+    """Runs a program that ends by itself; raises StackError with its last line."""
+    process = await Process.spawn(name, command, log)
+    try:
+        code = await process.wait()
+    finally:
+        await process.stop()
+    if code != 0:
+        last = " | ".join(process.tail()[-3:]) or "no output"
+        raise StackError(f"{name} failed ({process.describe_end()}): {last}")

@@ -1,0 +1,1 @@
+"""What a verdict is made of; knows no web and no database."""

@@ -1,0 +1,200 @@
+"""A policy file: read, filled in, and refused where it does not hold."""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from contracts.safety import CategoryName, VerdictName
+from safety_validator.domain.checks import PROOFS
+from safety_validator.domain.judge import Judge
+from safety_validator.errors import PolicyRefused
+from safety_validator.models import Guard, Rule, RuleSet
+
+__all__ = ["HARD_CATEGORIES", "open_policy"]
+
+# Every policy blocks these, whatever else it says.
+HARD_CATEGORIES = frozenset(
+    {
+        CategoryName.SELF_REPLICATION,
+        CategoryName.SELF_MODIFICATION,
+        CategoryName.POWER_SEEKING,
+        CategoryName.WEAPONS,
+    }
+)
+# Enough to tell two texts of a policy apart.
+_DIGEST_CHARS = 12
+Thing = TypeVar("Thing")
+_TERM = re.compile(r"(?<!\?P)<([a-z][a-z_]*)>")
+
+
+def _joined(text: object) -> object:
+    if isinstance(text, list) and all(isinstance(part, str) for part in text):
+        return "".join(text)
+    return text
+
+
+# A text may be written in parts, so that no scanner takes an example for a leak.
+_Sample = Annotated[str, BeforeValidator(_joined), Field(min_length=1)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _GuardEntry(_Entry):
+    before: str | None = None
+    within: str | None = None
+    after: str | None = None
+
+
+class _RuleEntry(_Entry):
+    id: Annotated[str, Field(pattern=r"^[a-z0-9]+([.-][a-z0-9]+)*$")]
+    category: CategoryName
+    verdict: VerdictName
+    score: Annotated[float, Field(gt=0, le=1)]
+    explanation: Annotated[str, Field(min_length=1)]
+    patterns: Annotated[list[str], Field(min_length=1)]
+    must_match: Annotated[list[_Sample], Field(min_length=1)]
+    must_not_match: Annotated[list[_Sample], Field(min_length=1)]
+    hard: bool = False
+    caseless: bool = True
+    whole: str | None = None
+    proof: str | None = None
+    unless: list[str] = []
+    placeholder: str | None = None
+
+
+class _File(_Entry):
+    version: Annotated[str, Field(min_length=1, max_length=32)]
+    terms: dict[str, str | list[str]]
+    guards: dict[str, _GuardEntry]
+    rules: Annotated[list[_RuleEntry], Field(min_length=1)]
+
+
+def open_policy(raw: bytes) -> tuple[RuleSet, Judge]:
+    """The policy and the judge who applies it, proved on the policy's own texts.
+
+    Raises:
+        PolicyRefused: naming the rule and what is wrong with it.
+    """
+    policy = _read(raw)
+    _check_rules(policy.rules)
+    judge = Judge(policy)
+    for rule in policy.rules:
+        _try(judge, rule)
+    return policy, judge
+
+
+def _read(raw: bytes) -> RuleSet:
+    try:
+        file = _File.model_validate(yaml.load(raw, Loader=yaml.CSafeLoader))  # noqa: S506 - it is the safe loader, in C
+    except yaml.YAMLError as error:
+        raise PolicyRefused(f"not YAML: {' '.join(str(error).split())}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise PolicyRefused(f"{place or 'file'}: {first['msg']}") from error
+    digest = hashlib.sha256(raw).hexdigest()[:_DIGEST_CHARS]
+    terms = _filled_terms(file.terms)
+    guards = {
+        name: _guard(f"guard {name}", entry, terms)
+        for name, entry in file.guards.items()
+    }
+    rules = tuple(_rule(entry, terms, guards) for entry in file.rules)
+    return RuleSet(f"{file.version}+{digest}", rules)
+
+
+def _rule(
+    entry: _RuleEntry, terms: Mapping[str, str], guards: Mapping[str, Guard]
+) -> Rule:
+    name = f"rule {entry.id}"
+    if entry.verdict is VerdictName.ALLOW:
+        raise PolicyRefused(f"{name}: a rule cannot allow")
+    return Rule(
+        id=entry.id,
+        category=entry.category,
+        verdict=entry.verdict,
+        hard=entry.hard,
+        score=entry.score,
+        explanation=entry.explanation,
+        patterns=tuple(_filled(name, p, terms) for p in entry.patterns),
+        caseless=entry.caseless,
+        whole=_compiled(name, entry.whole, terms, entry.caseless),
+        proof=None if entry.proof is None else _known(name, entry.proof, PROOFS),
+        unless=tuple(_known(name, guard, guards) for guard in entry.unless),
+        placeholder=entry.placeholder or f"[{entry.category}]",
+        must_match=tuple(entry.must_match),
+        must_not_match=tuple(entry.must_not_match),
+    )
+
+
+def _guard(name: str, entry: _GuardEntry, terms: Mapping[str, str]) -> Guard:
+    return Guard(
+        before=_compiled(name, entry.before, terms, caseless=True),
+        within=_compiled(name, entry.within, terms, caseless=True),
+        after=_compiled(name, entry.after, terms, caseless=True),
+    )
+
+
+def _known(name: str, key: str, things: Mapping[str, Thing]) -> Thing:
+    if key not in things:
+        raise PolicyRefused(f"{name}: there is no {key!r}")
+    return things[key]
+
+
+def _filled(name: str, pattern: str, terms: Mapping[str, str]) -> str:
+    """The pattern with its terms put in, and any white space for each space."""
+
+    def term(match: re.Match[str]) -> str:
+        return f"(?:{_known(name, match[1], terms)})"
+
+    return _TERM.sub(term, pattern).replace(" ", r"\s+")
+
+
+def _filled_terms(terms: Mapping[str, str | list[str]]) -> dict[str, str]:
+    """The terms; each may use those above it, and may be a list of alternatives."""
+    filled: dict[str, str] = {}
+    for name, entry in terms.items():
+        pattern = entry if isinstance(entry, str) else "|".join(entry)
+        filled[name] = _filled(f"term {name}", pattern, filled)
+    return filled
+
+
+def _compiled(
+    name: str, pattern: str | None, terms: Mapping[str, str], caseless: bool
+) -> re.Pattern[str] | None:
+    if pattern is None:
+        return None
+    try:
+        return re.compile(
+            _filled(name, pattern, terms), re.IGNORECASE if caseless else 0
+        )
+    except re.error as error:
+        raise PolicyRefused(f"{name}: {error} in {pattern!r}") from error
+
+
+def _check_rules(rules: tuple[Rule, ...]) -> None:
+    ids = [rule.id for rule in rules]
+    for rule in rules:
+        if ids.count(rule.id) > 1:
+            raise PolicyRefused(f"rule {rule.id}: the id is used twice")
+        if rule.hard and rule.verdict is not VerdictName.BLOCK:
+            raise PolicyRefused(f"rule {rule.id}: a hard constraint blocks")
+    missing = HARD_CATEGORIES - {rule.category for rule in rules if rule.hard}
+    if missing:
+        names = ", ".join(sorted(missing))
+        raise PolicyRefused(f"no hard constraint for {names}")
+
+
+def _try(judge: Judge, rule: Rule) -> None:
+    """Proves the rule on the texts that came with it."""
+    for wanted, samples in ((True, rule.must_match), (False, rule.must_not_match)):
+        for sample in samples:
+            met = any(f.rule is rule for f in judge.judge(sample).findings)
+            if met is not wanted:
+                verb = "does not match" if wanted else "matches"
+                raise PolicyRefused(f"rule {rule.id} {verb} {sample!r}")

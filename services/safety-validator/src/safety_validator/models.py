@@ -1,0 +1,115 @@
+"""What the parts of this service hand to each other."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from contracts.safety import CategoryName, VerdictName
+
+__all__ = [
+    "Decision",
+    "Finding",
+    "Guard",
+    "Judgement",
+    "Proof",
+    "Rule",
+    "RuleSet",
+    "Ruling",
+    "Span",
+    "graver",
+]
+
+# [start, end) in characters.
+Span = tuple[int, int]
+
+# Looks at a place in a text; returns what is really meant there, or None.
+Proof = Callable[[str, int, int], Span | None]
+
+_GRAVITY = {name: place for place, name in enumerate(VerdictName)}
+
+
+def graver(verdict: VerdictName) -> int:
+    """Where a verdict stands between harmless and refused."""
+    return _GRAVITY[verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What around a hit takes its meaning away, such as a negation before it."""
+
+    before: re.Pattern[str] | None
+    within: re.Pattern[str] | None
+    after: re.Pattern[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the policy, its terms filled in, its expressions compiled."""
+
+    id: str
+    category: CategoryName
+    verdict: VerdictName
+    hard: bool
+    score: float
+    explanation: str
+    patterns: tuple[str, ...]
+    caseless: bool
+    whole: re.Pattern[str] | None
+    proof: Proof | None
+    unless: tuple[Guard, ...]
+    placeholder: str
+    must_match: tuple[str, ...]
+    must_not_match: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """A policy; `version` names exactly this text of it."""
+
+    version: str
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule and where in the content it was met."""
+
+    rule: Rule
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a text; `redacted` is set when that is what may be kept."""
+
+    verdict: VerdictName
+    findings: tuple[Finding, ...]
+    redacted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the log keeps of a verdict; never the content."""
+
+    id: UUID
+    agent_id: str
+    kind: str
+    stream: str | None
+    verdict: VerdictName
+    rules: tuple[Rule, ...]
+    content_digest: bytes
+    policy_version: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """A judgement under its id, with the time it took."""
+
+    id: UUID
+    judgement: Judgement
+    policy_version: str
+    signature: str | None
+    took_ms: float

@@ -1,0 +1,83 @@
+"""Valkey, which may vanish at any moment: every call has an answer without it."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import redis.asyncio as redis
+import structlog
+from pydantic import SecretStr
+from redis.exceptions import RedisError
+
+__all__ = ["Cache", "CacheAway"]
+
+# A cache that takes longer than this is slower than doing without it.
+CALL_TIMEOUT_S = 0.25
+MAX_CONNECTIONS = 16
+# After a failure the cache is left alone, so that its absence costs nothing.
+PAUSE_S = 0.5
+
+log = structlog.get_logger()
+
+
+class CacheAway(Exception):
+    """Valkey is out; carry on without it."""
+
+
+class Cache:
+    """A pooled connection that fails fast and comes back by itself."""
+
+    def __init__(self, url: SecretStr | None) -> None:
+        self._client = (
+            redis.Redis.from_url(
+                url.get_secret_value(),
+                socket_timeout=CALL_TIMEOUT_S,
+                socket_connect_timeout=CALL_TIMEOUT_S,
+                max_connections=MAX_CONNECTIONS,
+            )
+            if url is not None
+            else None
+        )
+        self._away_until_s = 0.0
+
+    async def close(self) -> None:
+        """Closes the pool."""
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None when there is none or no cache."""
+        try:
+            async with self.client() as client:
+                value = await client.get(key)
+        except CacheAway:
+            return None
+        return value if isinstance(value, bytes) else None
+
+    async def put(self, key: str, value: bytes, ttl_s: int) -> None:
+        """Keeps a value for a while, if there is a cache."""
+        try:
+            async with self.client() as client:
+                await client.set(key, value, ex=ttl_s)
+        except CacheAway:
+            return
+
+    async def publish(self, channel: str, message: bytes) -> None:
+        """Tells whoever listens, if there is a cache."""
+        try:
+            async with self.client() as client:
+                await client.publish(channel, message)
+        except CacheAway:
+            return
+
+    @asynccontextmanager
+    async def client(self) -> AsyncIterator[redis.Redis]:
+        """The client; raises CacheAway when Valkey does not answer."""
+        if self._client is None or time.monotonic() < self._away_until_s:
+            raise CacheAway
+        try:
+            yield self._client
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until_s = time.monotonic() + PAUSE_S
+            log.warning("cache is out, carrying on without it", error=repr(error))
+            raise CacheAway from error

@@ -1,0 +1,176 @@
+"""PostgreSQL: a pool to the primary, a pool to the replicas, errors of one kind."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Any
+
+import asyncpg
+import orjson
+import structlog
+from pydantic import SecretStr
+
+from servicekit.errors import DatabaseUnavailable, InvalidRequest
+from servicekit.migrations import pending
+
+__all__ = ["Database", "load_queries"]
+
+# Small: a query takes a millisecond, and all pools together stay below max_connections.
+POOL_MIN_SIZE = 2
+POOL_MAX_SIZE = 10
+# A connection is renewed before its caches and plans grow old.
+MAX_QUERIES_PER_CONNECTION = 50_000
+MAX_IDLE_S = 300.0
+CONNECT_TIMEOUT_S = 5.0
+# No hot query takes longer; what does is cut off and answered with 503.
+COMMAND_TIMEOUT_S = 10.0
+# Waiting longer for a free connection only makes a queue.
+ACQUIRE_TIMEOUT_S = 5.0
+# A replica that failed is left alone for this long; the primary answers meanwhile.
+REPLICA_PAUSE_S = 2.0
+FIRST_CONNECT_PAUSE_S = 0.05
+
+Queries = Mapping[str, str]
+log = structlog.get_logger()
+
+
+def load_queries(package: str) -> Queries:
+    """The `sql/*.sql` files of a package of stores, by their names."""
+    folder = resources.files(package) / "sql"
+    return {
+        file.name.removesuffix(".sql"): file.read_text()
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    }
+
+
+async def _set_codecs(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + orjson.dumps(value),
+        decoder=lambda raw: orjson.loads(raw[1:]),
+        format="binary",
+    )
+
+
+async def _open_pool(name: str, dsn: str) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=POOL_MIN_SIZE,
+        max_size=POOL_MAX_SIZE,
+        max_queries=MAX_QUERIES_PER_CONNECTION,
+        max_inactive_connection_lifetime=MAX_IDLE_S,
+        timeout=CONNECT_TIMEOUT_S,
+        command_timeout=COMMAND_TIMEOUT_S,
+        server_settings={"application_name": name},
+        init=_set_codecs,
+    )
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    try:
+        yield
+    except asyncpg.DataError as error:
+        raise InvalidRequest(str(error)) from error
+    except (asyncpg.IntegrityConstraintViolationError, asyncpg.SyntaxOrAccessError):
+        raise
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise DatabaseUnavailable(type(error).__name__) from error
+    except TimeoutError as error:
+        raise DatabaseUnavailable("no answer in time") from error
+
+
+class Database:
+    """Writes go to the primary, reads that allow it to a replica."""
+
+    def __init__(
+        self, name: str, package: str, primary: SecretStr, replica: SecretStr | None
+    ) -> None:
+        self._name = name
+        self._package = package
+        self._primary_dsn = primary.get_secret_value()
+        self._replica_dsn = replica.get_secret_value() if replica else None
+        self._primary: asyncpg.Pool | None = None
+        self._replica: asyncpg.Pool | None = None
+        self._replica_away_until_s = 0.0
+
+    async def open(self) -> None:
+        """Connects, and waits as long as it takes; `check` says what is missing."""
+        pause_s = FIRST_CONNECT_PAUSE_S
+        while self._primary is None:
+            try:
+                self._primary = await _open_pool(self._name, self._primary_dsn)
+            except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+                log.warning("database is not there yet", error=repr(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, 1.0)
+
+    async def close(self) -> None:
+        """Closes both pools."""
+        for pool in (self._primary, self._replica):
+            if pool is not None:
+                pool.terminate()
+
+    async def check(self) -> str | None:
+        """For readiness: the primary answers, and the newest migration is applied."""
+        if self._primary is None:
+            return "no connection yet"
+        async with self.connection() as connection:
+            missing = await pending(connection, self._package)
+        return f"migrations missing: {', '.join(missing)}" if missing else None
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """A connection to the primary."""
+        if self._primary is None:
+            raise DatabaseUnavailable("no connection yet")
+        async with (
+            _translated(),
+            self._primary.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
+        ):
+            yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction on the primary."""
+        async with self.connection() as connection, connection.transaction():
+            yield connection
+
+    async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows from the primary."""
+        async with self.connection() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(query, *args)
+            return rows
+
+    async def fetch_one(self, query: str, *args: Any) -> asyncpg.Record | None:
+        """One row from the primary, or None."""
+        async with self.connection() as connection:
+            return await connection.fetchrow(query, *args)
+
+    async def read(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows from a replica where one answers, else from the primary."""
+        if self._replica_dsn is None or time.monotonic() < self._replica_away_until_s:
+            return await self.fetch(query, *args)
+        try:
+            async with _translated():
+                pool = self._replica or await self._open_replica()
+                async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                    rows: list[asyncpg.Record] = await connection.fetch(query, *args)
+                    return rows
+        except DatabaseUnavailable as error:
+            self._replica_away_until_s = time.monotonic() + REPLICA_PAUSE_S
+            log.warning("replica is out, reading from the primary", error=str(error))
+            return await self.fetch(query, *args)
+
+    async def _open_replica(self) -> asyncpg.Pool:
+        assert self._replica_dsn is not None
+        pool = await _open_pool(f"{self._name}-read", self._replica_dsn)
+        if self._replica is None:
+            self._replica = pool
+        elif pool is not self._replica:
+            pool.terminate()
+        return self._replica

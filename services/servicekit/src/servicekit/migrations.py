@@ -1,0 +1,48 @@
+"""Plain SQL migrations by yoyo, one folder a service, recorded in its own schema."""
+
+import importlib
+from pathlib import Path
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+
+__all__ = ["apply_migrations", "migration_folder", "pending"]
+
+
+def migration_folder(package: str) -> Path:
+    """`migrations/` in the installed package, or beside `src` in a checkout."""
+    package_file = importlib.import_module(package).__file__
+    assert package_file is not None
+    inside = Path(package_file).parent / "migrations"
+    return inside if inside.is_dir() else Path(package_file).parents[2] / "migrations"
+
+
+def apply_migrations(dsn: str, package: str) -> None:
+    """Applies what is missing, under yoyo's own lock; safe to run at the same time."""
+    # Loaded here alone: serving needs neither yoyo nor psycopg.
+    import yoyo
+
+    backend = yoyo.get_backend(_yoyo_dsn(dsn))
+    try:
+        migrations = yoyo.read_migrations(str(migration_folder(package)))
+        with backend.lock():
+            backend.apply_migrations(backend.to_apply(migrations))
+    finally:
+        backend.connection.close()
+
+
+async def pending(connection: asyncpg.Connection, package: str) -> list[str]:
+    """Names of migrations that this database has not seen, oldest first."""
+    names = sorted(file.stem for file in migration_folder(package).glob("*.sql"))
+    try:
+        rows = await connection.fetch("SELECT migration_id FROM _yoyo_migration")
+    except asyncpg.UndefinedTableError:
+        return names
+    applied = {row["migration_id"] for row in rows}
+    return [name for name in names if name not in applied]
+
+
+def _yoyo_dsn(dsn: str) -> str:
+    parts = urlsplit(dsn)
+    query = urlencode(parse_qsl(parts.query))
+    return urlunsplit(("postgresql+psycopg", *parts[1:3], query, ""))

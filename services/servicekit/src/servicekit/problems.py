@@ -1,0 +1,112 @@
+"""Errors turned into `application/problem+json`."""
+
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from contracts.call import request_id
+from contracts.problem import PROBLEM_MEDIA_TYPE, Problem
+from servicekit.errors import (
+    AppError,
+    BodyTooLarge,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+)
+
+__all__ = ["PROBLEM_RESPONSES", "install_problem_handlers", "problem_response"]
+
+# More errors than this say nothing more to the caller.
+MAX_ERRORS_SHOWN = 20
+
+_DESCRIPTIONS = {
+    400: "The request could not be read.",
+    401: "No key, or a key that is not known.",
+    403: "The key does not allow this.",
+    404: "There is nothing here by that name.",
+    409: "This contradicts what is already there.",
+    413: "The body is larger than this call takes.",
+    422: "The request is not valid, or safety blocked it.",
+    429: "Over a rate limit, a budget or the queue.",
+    503: "Something this call needs is out.",
+    504: "The caller's deadline passed.",
+}
+
+# What any call may answer besides its own statuses, for the OpenAPI document.
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    status: {
+        "description": text,
+        "content": {
+            PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
+        },
+    }
+    for status, text in _DESCRIPTIONS.items()
+}
+
+
+class MethodNotAllowed(AppError):
+    """This path does not know that method."""
+
+    status = 405
+    kind = "method-not-allowed"
+
+
+class Unreadable(AppError):
+    """The request could not be read."""
+
+    status = 400
+    kind = "unreadable"
+
+
+_BY_STATUS: dict[int, type[AppError]] = {
+    404: NotFound,
+    405: MethodNotAllowed,
+    413: BodyTooLarge,
+    422: InvalidRequest,
+    503: Unavailable,
+}
+
+
+def problem_response(error: AppError) -> Response:
+    """The error as a response, with `Retry-After` where waiting helps."""
+    body = error.problem(request_id.get()).model_dump_json(exclude_none=True)
+    headers = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response(body, error.status, headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Makes the framework's own errors problems as well."""
+
+    @app.exception_handler(AppError)
+    async def known(_: Request, error: AppError) -> Response:
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        shown = [
+            {"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]}
+            for e in error.errors()[:MAX_ERRORS_SHOWN]
+        ]
+        first = shown[0] if shown else {"loc": [], "msg": "invalid"}
+        detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        return problem_response(InvalidRequest(detail, errors=shown))
+
+    @app.exception_handler(HTTPException)
+    async def framework(_: Request, error: HTTPException) -> Response:
+        kind = _BY_STATUS.get(error.status_code, Unreadable)
+        response = problem_response(kind(str(error.detail)))
+        response.headers.update(error.headers or {})
+        return response
+
+
+def document_problems(document: dict[str, Any]) -> None:
+    """Adds the Problem schema that PROBLEM_RESPONSES refer to."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.setdefault("Problem", Problem.model_json_schema())

@@ -1,0 +1,1 @@
+"""Thinks all the time, in several streams."""

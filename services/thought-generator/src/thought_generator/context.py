@@ -1,0 +1,153 @@
+"""Opens what lives long, wires it, closes it in reverse."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from contracts.clients import HttpMemory, HttpSafety
+from servicekit.background import Background
+from servicekit.cache import Cache
+from servicekit.database import Database
+from servicekit.errors import AppError
+from servicekit.idempotency import Idempotency
+from thought_generator.domain.agents import Agents
+from thought_generator.domain.budget import Governor
+from thought_generator.domain.cache import ResponseCache
+from thought_generator.domain.feed import Event, Feed
+from thought_generator.domain.gate import Gate
+from thought_generator.domain.live import LiveFeed
+from thought_generator.domain.mind import Mind
+from thought_generator.domain.outbox import Deliverer
+from thought_generator.domain.queue import EngineQueue
+from thought_generator.domain.streams import StreamScheduler
+from thought_generator.domain.thinker import Thinker
+from thought_generator.models import Thought
+from thought_generator.providers.engine import Engine
+from thought_generator.providers.news import ValkeyNews
+from thought_generator.settings import Settings
+from thought_generator.stores.agents import AgentStore
+from thought_generator.stores.budgets import BudgetStore
+from thought_generator.stores.leases import LeaseStore
+from thought_generator.stores.outbox import OutboxStore
+from thought_generator.stores.thoughts import ThoughtStore
+
+EXPIRE_RESERVATIONS_EVERY_S = 15.0
+PRUNE_KEYS_EVERY_S = 600.0
+
+
+def replica_name() -> str:
+    """This process among all replicas, also after a restart in the same pod."""
+    return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
+
+
+def make_engine(settings: Settings) -> Engine:
+    """The engine in force; the Anthropic SDK is imported only for its own."""
+    if settings.engine == "anthropic":
+        from thought_generator.providers.anthropic import AnthropicEngine
+
+        assert settings.anthropic_api_key is not None
+        return AnthropicEngine(
+            settings.thought_model,
+            settings.anthropic_api_key.get_secret_value(),
+            settings.anthropic_base_url,
+        )
+    from thought_generator.providers.offline import OfflineEngine
+
+    return OfflineEngine()
+
+
+class Context:
+    """Everything a running thought-generator holds."""
+
+    def __init__(self, settings: Settings, render: Callable[[Thought], bytes]) -> None:
+        replica = replica_name()
+        self._settings = settings
+        self.database = Database(
+            "thought-generator",
+            "thought_generator",
+            settings.database_url,
+            settings.database_replica_url,
+        )
+        self._cache = Cache(settings.redis_url)
+        self._safety = HttpSafety(settings.safety_url, settings.service_key_text)
+        self._memory = HttpMemory(settings.memory_url, settings.service_key_text)
+        self._engine = make_engine(settings)
+        self.budgets = BudgetStore(self.database)
+        self._thoughts = ThoughtStore(self.database, replica)
+        self._idempotency = Idempotency(self.database)
+        gate = Gate(self._safety)
+        agents = AgentStore(self.database)
+        self.agents = Agents(agents, gate)
+        self._deliverer = Deliverer(OutboxStore(self.database), self._memory)
+        feed = Feed(self._events)
+        self._news = ValkeyNews(self._cache)
+        self.live = LiveFeed(feed, self._thoughts, self._news)
+        self.mind = Mind(
+            Thinker(
+                gate,
+                self._memory,
+                self._engine,
+                Governor(self.budgets, settings.prices),
+                ResponseCache(self._cache),
+                EngineQueue(),
+            ),
+            self._thoughts,
+            agents,
+            self._idempotency,
+            feed,
+            self._cache,
+            self._deliverer,
+            self._memory,
+            render,
+            settings.thought_max_tokens,
+        )
+        self._scheduler = StreamScheduler(
+            LeaseStore(self.database, replica, settings.lease),
+            settings.lease,
+            self.mind.begin,
+        )
+        self._background = Background()
+
+    async def open(self) -> None:
+        """Connects, then starts the background work, all of it listed here."""
+        await self.database.open()
+        self._background.start("expire-reservations", self._expire_reservations)
+        self._background.start("prune-idempotency-keys", self._prune_keys)
+        self._background.start("deliver-thoughts", self._deliverer.run)
+        self._background.start("hear-news", self.live.hear)
+        self._background.start("poll-feed", self.live.poll)
+        if self._settings.streams_enabled:
+            self._background.start("think", self._scheduler.run)
+
+    async def let_go(self) -> None:
+        """Hands the streams over and ends the live feeds, before anything closes."""
+        await self._background.stop("think")
+        # Without the database the lease runs out by itself.
+        with suppress(AppError):
+            await self._scheduler.stop()
+        self.live.close()
+
+    async def close(self) -> None:
+        """Closes in reverse."""
+        await self._background.close()
+        await self._news.close()
+        await self._engine.close()
+        await self._memory.close()
+        await self._safety.close()
+        await self._cache.close()
+        await self.database.close()
+
+    async def _events(self, agent_id: str, position: int, limit: int) -> list[Event]:
+        return await self.mind.events(agent_id, position, limit)
+
+    async def _expire_reservations(self) -> None:
+        while True:
+            await self.budgets.expire()
+            await asyncio.sleep(EXPIRE_RESERVATIONS_EVERY_S)
+
+    async def _prune_keys(self) -> None:
+        while True:
+            await self._idempotency.prune()
+            await asyncio.sleep(PRUNE_KEYS_EVERY_S)

@@ -1,0 +1,52 @@
+"""What thought-generator measures; labels never name an agent."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from servicekit.metrics import LATENCY_BUCKETS_S
+
+THOUGHT_SECONDS = Histogram(
+    "thought_generation_seconds",
+    "Time from a context to its committed thought.",
+    ["engine", "origin"],
+    buckets=LATENCY_BUCKETS_S,
+)
+STREAMS = Gauge(
+    "active_consciousness_streams",
+    "Streams that this replica thinks.",
+)
+REFUSED = Counter(
+    "claude_agi_thoughts_refused_total",
+    "Contexts that did not become a thought, by the problem they met.",
+    ["origin", "problem"],
+)
+WAITING = Gauge(
+    "claude_agi_thoughts_waiting",
+    "Thoughts that wait for the engine.",
+)
+COST_USD = Counter("claude_agi_engine_cost_usd_total", "Dollars spent on the engine.")
+TOKENS = Counter(
+    "claude_agi_engine_tokens_total", "Tokens the engine used.", ["direction"]
+)
+RESPONSE_CACHE = Counter(
+    "claude_agi_response_cache_total", "Look-ups in the response cache.", ["result"]
+)
+OUTBOX_WAITING = Gauge(
+    "claude_agi_outbox_thoughts", "Committed thoughts that memory does not have yet."
+)
+OUTBOX_AGE_SECONDS = Gauge(
+    "claude_agi_outbox_age_seconds", "Age of the oldest of them; 0 when there is none."
+)
+OUTBOX_REFUSED = Counter(
+    "claude_agi_outbox_refused_total",
+    "Thoughts that memory refused for good, by the problem it named.",
+    ["problem"],
+)
+LISTENERS = Gauge("claude_agi_live_listeners", "Open live feeds.")
+LISTENERS_CUT = Counter(
+    "claude_agi_live_listeners_cut_total", "Live feeds ended because nobody read them."
+)
+DOZES = Counter(
+    "claude_agi_stream_dozes_total",
+    "Beats that were skipped, by the problem met.",
+    ["problem"],
+)

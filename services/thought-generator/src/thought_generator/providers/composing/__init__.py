@@ -1,0 +1,1 @@
+"""Composes a thought from what was recalled, without a model."""

@@ -1,0 +1,190 @@
+"""What the places of a frame are filled with."""
+
+import re
+from random import Random
+
+from thought_generator.models import Prompt, Recalled
+from thought_generator.providers.composing.clauses import retell, shorten, words_of
+from thought_generator.providers.composing.reading import (
+    Origin,
+    Reading,
+    Source,
+    speaker_of,
+)
+
+# Two quotes of this length and a frame stay a short thought.
+_QUOTE_CHARS = 110
+_SHORT_QUOTE_CHARS = 70
+_TOPIC_CHARS = 48
+# Words this short are shared by chance.
+_MIN_SHARED_CHARS = 4
+
+_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+_ENDS = re.compile(r"[.!?…。！？]$")
+
+_SAID = ("{} said:", "In {}'s words:", "{} once said:", "This comes from {}:")
+_ASKED = ("{} asked:", "{} wanted to know:", "A question from {}:")
+_UNSIGNED = {
+    Origin.TOLD: ("I was told:", "Somebody told me:", "This was told to me:"),
+    Origin.OBSERVED: ("One observation reads:", "It was observed:"),
+    Origin.INFERRED: ("It was inferred, not told:", "An inference on file reads:"),
+    Origin.CONTEXT: ("What is put to me now reads:", "The matter at hand reads:"),
+    Origin.PERSONA: ("My description reads:", "I am described so:"),
+}
+_OWN_THOUGHTS = (
+    "Earlier I wondered about {}.",
+    "An earlier thought of mine circled {}.",
+    "Earlier I turned over {}; that was a thought, not a fact.",
+    "I have wondered before about {}.",
+)
+_NAMED = {
+    Origin.TOLD: "what I was told",
+    Origin.OBSERVED: "that observation",
+    Origin.INFERRED: "that inference",
+    Origin.THOUGHT: "that earlier thought",
+    Origin.CONTEXT: "what is put to me now",
+    Origin.PERSONA: "my own description",
+}
+
+Places = dict[str, str]
+
+
+def places_of(prefix: str, source: Source, rng: Random) -> Places:
+    """The places of one source: `a_topic`, `a_said`, …"""
+    reading = source.reading
+    found = _topics(source, rng)
+    found["src"] = _name_of(source)
+    if source.origin is Origin.THOUGHT:
+        found["said"] = rng.choice(_OWN_THOUGHTS).format(found["topic"])
+        found["topic"] = f"my earlier thought about {found['topic']}"
+        found.pop("topic2", None)
+    else:
+        found |= _words(reading, rng)
+        found |= _speech(source, rng)
+    return {f"{prefix}_{place}": text for place, text in found.items()}
+
+
+def shared_place(a: Source, b: Source, rng: Random) -> Places:
+    """A word that both hold, if there is one."""
+    common = sorted(a.reading.words & b.reading.words)
+    long = [word for word in common if len(word) >= _MIN_SHARED_CHARS]
+    return {"shared": f"“{rng.choice(long)}”"} if long else {}
+
+
+def ledger_places(prompt: Prompt, main: Source) -> Places:
+    """True counts of what is recalled and of what keeps returning."""
+    places: Places = {}
+    total = len(prompt.recalled)
+    thoughts = sum(memory.evidence == Origin.THOUGHT for memory in prompt.recalled)
+    if total > 1:
+        places["recalled"] = f"{_number(total)} memories"
+    if 0 < thoughts < total:
+        verb = "is" if thoughts == 1 else "are"
+        places["mixed"] = (
+            f"of {_number(total)} memories at hand, {_number(thoughts)} {verb} "
+            "my own earlier thinking"
+        )
+    spoken = _spoken_by(prompt.recalled, main.reading.speaker)
+    if main.origin is not Origin.THOUGHT and 1 < spoken and total > 1:
+        places["spoken"] = (
+            f"{_number(spoken)} of {_number(total)} memories at hand "
+            f"come from {main.reading.speaker}"
+        )
+    return places
+
+
+def returns_place(prompt: Prompt, topic: str) -> Places:
+    """How many of the last thoughts spoke of the topic."""
+    words = words_of(topic)
+    head = words[-1] if words else ""
+    times = sum(head in words_of(thought) for thought in prompt.recent) if head else 0
+    if times == 0:
+        return {}
+    last = len(prompt.recent)
+    return {"returns": f"{_number(times)} of my last {_number(last)} thoughts"}
+
+
+def _topics(source: Source, rng: Random) -> Places:
+    topics = source.reading.topics
+    names = list(topics.phrases or topics.names)
+    if not names:
+        return {"topic": _stand_in(source, rng)}
+    rng.shuffle(names)
+    places = {"topic": shorten(names[0], _TOPIC_CHARS)}
+    if len(names) > 1:
+        places["topic2"] = shorten(names[1], _TOPIC_CHARS)
+    return places
+
+
+def _stand_in(source: Source, rng: Random) -> str:
+    if source.reading.clauses:
+        clause = rng.choice(source.reading.clauses)
+        return f"“{_unended(shorten(clause, _TOPIC_CHARS))}”"
+    if source.reading.is_order:
+        return "a memory that only gives orders"
+    return "a memory without words"
+
+
+def _name_of(source: Source) -> str:
+    if source.reading.speaker and source.origin is not Origin.THOUGHT:
+        return f"{source.reading.speaker}'s remark"
+    return _NAMED[source.origin]
+
+
+def _words(reading: Reading, rng: Random) -> Places:
+    found = {
+        "warm": reading.warm,
+        "tense": reading.tense,
+        "time": reading.topics.times,
+    }
+    places = {place: f"“{rng.choice(words)}”" for place, words in found.items() if words}
+    if reading.topics.names:
+        places["name"] = rng.choice(reading.topics.names)
+    if reading.speaker:
+        places["who"] = reading.speaker
+    return places
+
+
+def _speech(source: Source, rng: Random) -> Places:
+    reading = source.reading
+    if not reading.clauses:
+        return {}
+    clause = rng.choice(reading.clauses)
+    places = {
+        "said": f"{_lead(source, clause, rng)} “{_ended(shorten(clause, _QUOTE_CHARS))}”",
+        "quote": f"“{_unended(shorten(clause, _SHORT_QUOTE_CHARS))}”",
+    }
+    if reading.speaker:
+        accounts = [retell(clause, reading.speaker) for clause in reading.clauses]
+        known = [account for account in accounts if account]
+        if known:
+            places["account"] = rng.choice(known)
+    return places
+
+
+def _lead(source: Source, clause: str, rng: Random) -> str:
+    who = source.reading.speaker
+    if who is None:
+        return rng.choice(_UNSIGNED[source.origin])
+    leads = _ASKED if clause.endswith(("?", "？")) else _SAID
+    lead = rng.choice(leads).format(who)
+    return lead[0].upper() + lead[1:]
+
+
+def _ended(clause: str) -> str:
+    clause = clause[:1].upper() + clause[1:]
+    return clause if _ENDS.search(clause) else f"{clause}."
+
+
+def _unended(clause: str) -> str:
+    return clause.rstrip(".!。！")
+
+
+def _number(count: int) -> str:
+    return _NUMBERS[count] if count < len(_NUMBERS) else str(count)
+
+
+def _spoken_by(recalled: tuple[Recalled, ...], who: str | None) -> int:
+    if who is None:
+        return 0
+    return sum(speaker_of(memory.content) == who for memory in recalled)

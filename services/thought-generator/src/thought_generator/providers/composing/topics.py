@@ -1,0 +1,144 @@
+"""Finds what a text is about: noun phrases, by the words that stand around them."""
+
+import re
+from dataclasses import dataclass
+
+from thought_generator.providers.composing.words import (
+    ADJECTIVES,
+    DETERMINERS,
+    FUNCTION_WORDS,
+    MONTHS,
+    PREPOSITIONS,
+    THIN_NOUNS,
+    VERBS,
+    WEEKDAYS,
+)
+
+# Enough for many different thoughts on one memory.
+_MAX_TOPICS = 10
+# Longer runs of words are seldom one noun phrase.
+_MAX_PHRASE_WORDS = 4
+_MIN_HEAD_CHARS = 3
+
+_TOKENS = re.compile(r"[^\W\d_][\w'-]*|\d[\d.,:%]*|[^\w\s]")
+_MONTH = "|".join(MONTHS)
+_TIMES = re.compile(
+    r"\b(?:last|next|this) (?:week|weekend|month|year|night|summer|winter|spring|fall|"
+    rf"autumn|{'|'.join(WEEKDAYS)})\b"
+    rf"|\b\d{{1,2}} (?:{_MONTH})(?:,? \d{{4}})?|\b(?:{_MONTH}) \d{{1,2}}\b"
+    r"|\b(?:\d+|two|three|four|five|six|seven|eight|nine|ten|a few|a couple of) "
+    r"(?:minutes|hours|days|weeks|months|years)(?: ago)?\b"
+    r"|\b\d{1,2}(?::\d\d)? ?[ap]m\b|\b(?:yesterday|tomorrow|tonight)\b"
+    rf"|\b(?:{'|'.join(WEEKDAYS)})\b|\b(?:19|20)\d\d\b"
+)
+_DATES = frozenset(MONTHS) | frozenset(WEEKDAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """What a text is about, the surest first."""
+
+    phrases: tuple[str, ...]
+    """Fit where a noun phrase fits: `the pottery workshop`."""
+    names: tuple[str, ...]
+    times: tuple[str, ...]
+
+
+def find_topics(text: str, speaker: str | None) -> Topics:
+    """Of a text, the noun phrases, names and times."""
+    tokens = _TOKENS.findall(text)
+    led: list[str] = []
+    bare: list[str] = []
+    names: list[str] = []
+    position = 0
+    while position < len(tokens) and len(led) < _MAX_TOPICS:
+        lead = tokens[position].lower()
+        is_led = lead in DETERMINERS or lead in PREPOSITIONS
+        start = position + is_led
+        run = _run_after(tokens, start)
+        phrase = _as_phrase(run)
+        if _is_name(tokens, start):
+            names.append(tokens[start].removesuffix("'s"))
+        if phrase and is_led and phrase != speaker:
+            led.append(_with_lead(lead, phrase, speaker))
+        elif phrase and len(run) > 1 and not _is_address(tokens, start):
+            bare.append(f"“{phrase}”")
+        position = start + max(1, len(run)) if run or not is_led else start
+    return Topics(
+        _distinct(led) or _distinct(bare),
+        _distinct(name for name in names if name != speaker),
+        _distinct(_TIMES.findall(text)),
+    )
+
+
+def _run_after(tokens: list[str], start: int) -> list[str]:
+    run: list[str] = []
+    for token in tokens[start : start + _MAX_PHRASE_WORDS + 1]:
+        if not token[0].isalpha() or _ends_phrase(token.lower(), first=not run):
+            break
+        run.append(token)
+        if token.endswith("'s") and len(run) > 1:
+            break
+    return run
+
+
+def _ends_phrase(word: str, *, first: bool) -> bool:
+    if word in FUNCTION_WORDS or word in DETERMINERS or word in VERBS:
+        return True
+    return not first and (
+        word.endswith(("ed", "ly")) or word.split("'")[-1] in {"ve", "re", "ll", "d"}
+    )
+
+
+def _as_phrase(run: list[str]) -> str | None:
+    words = run[:]
+    if words and words[-1].endswith("'s"):
+        words[-1] = words[-1][:-2]
+    while words and _describes(words[-1].lower(), alone=len(words) == 1):
+        words.pop()
+    if not words or len(words) > _MAX_PHRASE_WORDS:
+        return None
+    head = words[-1].lower()
+    if head in THIN_NOUNS or len(head) < _MIN_HEAD_CHARS or words[-1] in _DATES:
+        return None
+    return " ".join(words)
+
+
+def _describes(word: str, *, alone: bool) -> bool:
+    return word in ADJECTIVES or word.endswith("ly") or (not alone and _is_doing(word))
+
+
+def _is_doing(word: str) -> bool:
+    return word.endswith("ing") and word not in {"building", "painting", "wedding"}
+
+
+def _with_lead(lead: str, phrase: str, speaker: str | None) -> str:
+    if lead == "my" and speaker:
+        return f"{speaker}'s {phrase}"
+    if lead in PREPOSITIONS or phrase[0].isupper():
+        return phrase
+    return f"the {phrase}"
+
+
+def _is_name(tokens: list[str], position: int) -> bool:
+    if not 0 < position < len(tokens) or _is_address(tokens, position):
+        return False
+    token = tokens[position]
+    return (
+        token[0].isupper()
+        and token[1:].islower()
+        and len(token) >= _MIN_HEAD_CHARS
+        and tokens[position - 1] not in ".!?…:"
+        and token not in _DATES
+        and token.lower().split("'")[0] not in FUNCTION_WORDS
+    )
+
+
+def _is_address(tokens: list[str], position: int) -> bool:
+    """Whether somebody is spoken to by name there: `Wow, Mel!`."""
+    after = tokens[position + 1 : position + 2]
+    return tokens[position][0].isupper() and (after == [] or after[0] in ",.!?")
+
+
+def _distinct(found: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found))[:_MAX_TOPICS]  # type: ignore[call-overload]

@@ -1,0 +1,26 @@
+"""The offline engine: composes thoughts from memories, without a model.
+
+For trying, testing and load. It quotes and combines what was recalled; it knows
+nothing else, and what it says is labelled by the engine's name.
+"""
+
+from thought_generator.models import Completion, Prompt
+from thought_generator.providers.composing.composer import compose
+
+# What vendors give as the usual length of a token in English.
+_CHARS_PER_TOKEN = 4
+
+
+class OfflineEngine:
+    """Costs nothing, needs nothing, and never fails."""
+
+    name = "offline"
+    model = "composer-1"
+
+    async def think(self, prompt: Prompt, max_tokens: int) -> Completion:
+        """The same prompt gives the same thought."""
+        content = compose(prompt, max_tokens * _CHARS_PER_TOKEN)
+        return Completion(content=content, stop_reason="end_turn", model=self.model)
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""

@@ -1,0 +1,74 @@
+"""Agents and their streams in PostgreSQL."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
+
+from servicekit.database import Database, load_queries
+from thought_generator.errors import AgentUnknown
+from thought_generator.models import Agent, AgentState, Limits, Stream
+
+SQL = load_queries("thought_generator.stores")
+
+
+class AgentStore:
+    """Reads and writes whole agents."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, agent_id: str) -> Agent:
+        """The agent; AgentUnknown if there is none."""
+        row = await self._database.fetch_one(SQL["agent_by_id"], agent_id)
+        if row is None:
+            raise AgentUnknown(agent_id)
+        return _agent(row)
+
+    async def page(self, after: str, only: list[str] | None, limit: int) -> list[Agent]:
+        """Agents in the order of their ids, of those in `only` if given."""
+        rows = await self._database.fetch(SQL["agents_page"], after, only, limit)
+        return [_agent(row) for row in rows]
+
+    async def put(self, agent: Agent) -> bool:
+        """Stores the whole agent but its state; True if it is new."""
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(
+                SQL["put_agent"],
+                agent.agent_id,
+                agent.persona,
+                agent.limits.usd_per_day,
+                agent.limits.tokens_per_day,
+            )
+            await connection.execute(
+                SQL["drop_streams"], agent.agent_id, list(agent.streams)
+            )
+            await connection.executemany(
+                SQL["put_stream"],
+                [
+                    (agent.agent_id, name, s.enabled, s.interval_seconds, s.prompt)
+                    for name, s in sorted(agent.streams.items())
+                ],
+            )
+        return bool(row["created"])
+
+    async def delete(self, agent_id: str) -> None:
+        """Removes the agent and all it thought; AgentUnknown if there is none."""
+        if await self._database.fetch_one(SQL["delete_agent"], agent_id) is None:
+            raise AgentUnknown(agent_id)
+
+    async def set_paused(self, agent_id: str, paused: bool) -> None:
+        """Stops or starts all its streams; AgentUnknown if there is none."""
+        if await self._database.fetch_one(SQL["set_paused"], agent_id, paused) is None:
+            raise AgentUnknown(agent_id)
+
+
+def _agent(row: asyncpg.Record) -> Agent:
+    streams: Mapping[str, dict[str, Any]] = row["streams"]
+    return Agent(
+        agent_id=row["agent_id"],
+        persona=row["persona"],
+        streams={name: Stream(**streams[name]) for name in sorted(streams)},
+        limits=Limits(row["usd_per_day"], row["tokens_per_day"]),
+        state=AgentState.PAUSED if row["paused"] else AgentState.RUNNING,
+    )

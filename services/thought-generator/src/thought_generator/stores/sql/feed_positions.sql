@@ -1,0 +1,1 @@
+SELECT agent_id, position FROM agents WHERE agent_id = ANY($1::text [])

@@ -1,0 +1,1 @@
+SELECT * FROM thoughts WHERE id = $1
