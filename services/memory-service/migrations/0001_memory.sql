@@ -7,9 +7,18 @@ CREATE TABLE agents (
     seq bigint NOT NULL
 ) WITH (fillfactor = 50);
 
--- `seq` is the change that made a memory, `changed_seq` its newest one. The agent
--- stands in `tsv` as a lexeme of its own ('@' begins no other), so that one GIN index
--- finds an agent's words without reading the rows of all the others.
+-- The stemmed words of a text, each prefixed by a digest of the agent: one GIN index
+-- then holds a list for each word of each agent, and reads nothing of the others.
+CREATE FUNCTION agent_words(agent_id text, content text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN array_to_tsvector(ARRAY(
+    SELECT left(encode(sha256(convert_to(agent_id, 'UTF8')), 'hex'), 8) || lexeme
+    FROM unnest(
+        tsvector_to_array(to_tsvector('pg_catalog.english', content))
+    ) AS lexeme
+));
+
+-- `seq` is the change that made a memory, `changed_seq` its newest one.
 CREATE TABLE memories (
     agent_id text NOT NULL,
     id uuid NOT NULL,
@@ -35,9 +44,8 @@ CREATE TABLE memories (
     superseded_by uuid,
     expires_at timestamptz,
     judged boolean NOT NULL,
-    tsv tsvector NOT NULL GENERATED ALWAYS AS (
-        array_to_tsvector(ARRAY['@' || agent_id])
-        || to_tsvector('pg_catalog.english', content)
+    words tsvector NOT NULL GENERATED ALWAYS AS (
+        agent_words(agent_id, content)
     ) STORED,
     PRIMARY KEY (agent_id, id),
     UNIQUE (agent_id, seq)
@@ -56,7 +64,7 @@ WHERE expires_at IS NOT NULL;
 CREATE INDEX memories_metadata ON memories USING gin (metadata jsonb_path_ops)
 WITH (fastupdate = off);
 -- A pending list would be searched from end to end by every recall.
-CREATE INDEX memories_words ON memories USING gin (tsv) WITH (fastupdate = off);
+CREATE INDEX memories_words ON memories USING gin (words) WITH (fastupdate = off);
 
 -- Apart from the memories, so that loading an index reads vectors alone.
 CREATE TABLE embeddings (

@@ -12,13 +12,21 @@ from devstack.errors import StackError
 # A killed runner's server gets SIGQUIT from the kernel and is mostly gone already.
 STOP_STEPS = ((signal.SIGINT, 3.0), (signal.SIGQUIT, 1.0), (signal.SIGKILL, 1.0))
 POLL_S = 0.02
+# Larger than any process number of Linux or macOS.
+NOBODYS_PID = 2**30
 
 
 async def stop_leftover(data: Path) -> None:
-    """Stops the postmaster that still runs over `data`; removes a stale pid file."""
+    """Stops the postmaster that still runs over `data`.
+
+    The file of a dead one stays: by it the next one sees whether the dead one's
+    children still write.
+    """
     pid_file = data / "postmaster.pid"
-    pid = _read_pid(pid_file)
-    if pid is None:
+    try:
+        pid_line, rest = pid_file.read_text().split("\n", 1)
+        pid = int(pid_line)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return
     for number, wait_s in STOP_STEPS:
         if not _runs_over(pid, data):
@@ -28,15 +36,19 @@ async def stop_leftover(data: Path) -> None:
         await _await_end(pid, data, wait_s)
     if _runs_over(pid, data):
         raise StackError(f"process {pid} holds {data} and cannot be stopped")
-    # Left in place it would stop us where its number belongs to another process now.
-    pid_file.unlink(missing_ok=True)
+    if pid_file.exists() and _exists(pid):
+        # Its number belongs to a stranger now, whom PostgreSQL would take for it.
+        pid_file.write_text(f"{NOBODYS_PID}\n{rest}")
 
 
-def _read_pid(pid_file: Path) -> int | None:
+def _exists(pid: int) -> bool:
     try:
-        return int(pid_file.read_text().splitlines()[0])
-    except (FileNotFoundError, NotADirectoryError, ValueError, IndexError):
-        return None
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 async def _await_end(pid: int, data: Path, wait_s: float) -> None:

@@ -41,7 +41,7 @@ class RotatingLog:
         return [line for line in lines if line.strip()][-TAIL_LINES:]
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file; a later line opens it again."""
         if self._stream is not None:
             self._stream.close()
             self._stream = None
@@ -79,5 +79,6 @@ class LogPipe(asyncio.Protocol):
         self._log.write(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._log.close()
         if not self.ended.done():
             self.ended.set_result(None)

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
+import asyncpg
 import uvloop
 
 from devstack.errors import StackError
@@ -75,6 +76,8 @@ def run(services: Sequence[Service]) -> None:
         sys.exit(0)
     except StackError as error:
         sys.exit(f"claude-agi: {error}")
+    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        sys.exit(f"claude-agi: PostgreSQL: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"claude-agi: {where}{error.strerror or error}")

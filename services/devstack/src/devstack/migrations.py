@@ -16,7 +16,7 @@ async def migrate(package: str, command: Command, log: RotatingLog) -> int:
     try:
         missing = await pending(connection, package)
     finally:
-        await connection.close()
+        connection.terminate()
     if missing:
         try:
             await run_to_end(f"migrating {package}", command, log)

@@ -37,6 +37,8 @@ STANDBY_MARK = "standby.signal"
 READY_TIMEOUT_S = 30.0
 READY_POLL_S = 0.01
 CONNECT_TIMEOUT_S = 5.0
+# What a server that is away, or goes away, makes of a call.
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 # SIGINT cuts clients off and writes a checkpoint; after SIGQUIT the next start replays.
 FAST_STOP_S = 1.5
 IMMEDIATE_STOP_S = 0.2
@@ -91,6 +93,7 @@ class Postgres:
         self, name: str, port: int, store: Store, credentials: Credentials
     ) -> None:
         self.name = name
+        self.title = f"PostgreSQL {name}"
         self.port = port
         self.store = store
         self.credentials = credentials
@@ -115,7 +118,7 @@ class Postgres:
     def pid(self) -> int:
         """The postmaster's; raises StackError where it was not started."""
         if self.process is None:
-            raise StackError(f"the {self.name} is not running")
+            raise StackError(f"{self.title} is not running")
         return self.process.pid
 
     def dsn(self, database: str = "postgres") -> str:
@@ -149,7 +152,6 @@ class Postgres:
             await self.process.stop(
                 (signal.SIGINT, fast_stop_s), (signal.SIGQUIT, IMMEDIATE_STOP_S)
             )
-        self._log.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -200,25 +202,25 @@ class Postgres:
                 await process.wait()
                 raise self._failure(f"ended at start ({process.describe_end()})")
             try:
-                connection = await self._connect_when_ready()
+                connection = await self._connect_when_ready(process.pid)
             except asyncpg.InvalidAuthorizationSpecificationError as error:
                 raise self._failure(f"and secrets.json do not fit: {error}") from error
-            except (OSError, IndexError, asyncpg.PostgresError):
+            except (*AWAY, IndexError):
                 await asyncio.sleep(READY_POLL_S)
             else:
                 connection.terminate()
                 return
 
-    async def _connect_when_ready(self) -> asyncpg.Connection:
+    async def _connect_when_ready(self, pid: int) -> asyncpg.Connection:
         # Asking earlier would only fill the log with refusals.
-        status = (self.data / "postmaster.pid").read_text().splitlines()[-1]
-        if status.strip() != "ready":
+        lines = (self.data / "postmaster.pid").read_text().splitlines()
+        if lines[0] != str(pid) or lines[-1].strip() != "ready":
             raise ConnectionRefusedError
         return await self.connect()
 
     def _failure(self, what: str) -> StackError:
         lines = self._log.tail()
-        return StackError("\n  ".join([f"PostgreSQL's {self.name} {what}", *lines]))
+        return StackError("\n  ".join([f"{self.title} {what}", *lines]))
 
 
 class Primary(Postgres):
@@ -341,8 +343,8 @@ class Replica(Postgres):
     async def _open_slot(self) -> None:
         try:
             connection = await self._primary.connect()
-        except (OSError, asyncpg.PostgresError) as error:
-            raise StackError(f"{self.name}: the primary is away: {error}") from error
+        except AWAY as error:
+            raise StackError(f"{self.title}: the primary is away: {error}") from error
         try:
             with contextlib.suppress(asyncpg.DuplicateObjectError):
                 password = self._primary.credentials.replicator
@@ -350,7 +352,7 @@ class Replica(Postgres):
                     sql.load("create_role"), REPLICATOR, password, "REPLICATION"
                 )
                 await connection.execute(statement)
-            await connection.execute(sql.load("drop_slot"), self.name)
-            await connection.execute(sql.load("create_slot"), self.name)
+            for step in ("end_sender", "drop_slot", "create_slot"):
+                await connection.execute(sql.load(step), self.name)
         finally:
             await connection.close()

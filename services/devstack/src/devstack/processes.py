@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ PR_SET_PDEATHSIG = 1
 KILL_WAIT_S = 1.0
 # Output that the child wrote before it died is in the pipe already.
 LAST_OUTPUT_WAIT_S = 0.2
+# How PostgreSQL's programs and Python mark the line that matters.
+REASON = re.compile(r"FATAL:|PANIC:|[Ee]rror:")
 
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
@@ -70,16 +73,14 @@ class Process:
     async def wait(self) -> int:
         """Waits for the end; negative is the number of the signal."""
         await self._ended.wait()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_OUTPUT_WAIT_S):
-                await asyncio.shield(self._pipe.ended)
+        await self._await_output()
         return self._popen.returncode
 
     async def stop(self, *steps: tuple[signal.Signals, float]) -> None:
         """Sends each signal and waits so many seconds; then kills."""
         for number, wait_s in (*steps, (signal.SIGKILL, KILL_WAIT_S)):
             if not self.alive:
-                return
+                break
             with contextlib.suppress(ProcessLookupError):
                 if number == signal.SIGKILL:
                     os.killpg(self.pid, number)
@@ -88,6 +89,7 @@ class Process:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._ended.wait()
+        await self._await_output()
 
     def describe_end(self) -> str:
         """How it ended, for people."""
@@ -97,6 +99,12 @@ class Process:
     def tail(self) -> list[str]:
         """Its last lines."""
         return self._log.tail()
+
+    async def _await_output(self) -> None:
+        # PostgreSQL's orphans may hold the pipe for longer than their postmaster.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_OUTPUT_WAIT_S):
+                await asyncio.shield(self._pipe.ended)
 
     async def _connect_output(self) -> None:
         assert self._popen.stdout is not None
@@ -149,12 +157,18 @@ def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
 
 
 async def run_to_end(name: str, command: Command, log: RotatingLog) -> None:
-    """Runs a program that ends by itself; raises StackError with its last line."""
+    """Runs a program that ends by itself; raises StackError with what it said."""
     process = await Process.spawn(name, command, log)
     try:
         code = await process.wait()
     finally:
         await process.stop()
     if code != 0:
-        last = " | ".join(process.tail()[-3:]) or "no output"
-        raise StackError(f"{name} failed ({process.describe_end()}): {last}")
+        said = find_reason(process.tail())
+        raise StackError(f"{name} failed ({process.describe_end()}): {said}")
+
+
+def find_reason(lines: Sequence[str]) -> str:
+    """The line of a program's last words that says what went wrong."""
+    telling = [line for line in lines if REASON.search(line)]
+    return (telling or list(lines) or ["no output"])[-1].strip()

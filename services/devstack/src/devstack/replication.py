@@ -6,7 +6,7 @@ import contextlib
 import asyncpg
 
 from devstack import sql
-from devstack.postgres import Primary, Replica
+from devstack.postgres import AWAY, Primary, Replica
 from devstack.screen import Screen
 
 INTERVAL_S = 1.0
@@ -25,7 +25,7 @@ class ReplicationWatch:
     async def watch(self) -> None:
         """Looks for ever."""
         while True:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            with contextlib.suppress(*AWAY):
                 connection = await self._replica.connect()
                 try:
                     await self._until_stuck(connection)
@@ -51,7 +51,7 @@ class ReplicationWatch:
     async def _primary_answers(self) -> bool:
         try:
             connection = await self._primary.connect()
-        except (OSError, asyncpg.PostgresError, TimeoutError):
+        except AWAY:
             return False
         connection.terminate()
         return True

@@ -117,7 +117,7 @@ class ServiceServer:
         environment: Mapping[str, str],
         logs: Path,
     ) -> None:
-        self.name = service.name
+        self.title = service.name
         self.process: Process | None = None
         self._port = int(environment["PORT"])
         # Where the person stands: paths in the environment may be relative.
@@ -134,7 +134,7 @@ class ServiceServer:
 
     async def start(self) -> None:
         """Starts and returns when it is ready; raises StackError where it ends."""
-        process = await Process.spawn(self.name, self._command, self._log)
+        process = await Process.spawn(self.title, self._command, self._log)
         self.process = process
         ready = asyncio.ensure_future(self._until_ready())
         ended = asyncio.ensure_future(process.wait())
@@ -143,6 +143,10 @@ class ServiceServer:
             if ended.done():
                 raise self._failure(f"ended at start ({process.describe_end()})")
             ready.result()
+        except StackError:
+            # One that hangs would keep its port from the next.
+            await process.stop()
+            raise
         finally:
             ready.cancel()
             ended.cancel()
@@ -151,7 +155,6 @@ class ServiceServer:
         """Lets it finish what is under way within that time."""
         if self.process is not None:
             await self.process.stop((signal.SIGTERM, grace_s))
-        self._log.close()
 
     async def _until_ready(self) -> None:
         lack = b"it never listened"
@@ -180,4 +183,4 @@ class ServiceServer:
 
     def _failure(self, what: str) -> StackError:
         lines = self.process.tail() if self.process is not None else []
-        return StackError("\n  ".join([f"{self.name} {what}", *lines]))
+        return StackError("\n  ".join([f"{self.title} {what}", *lines]))

@@ -138,9 +138,9 @@ class Stack:
 
     async def _start_service(self, server: ServiceServer) -> None:
         if count := await server.migrate():
-            self._screen.step(f"{server.name}: {count} migrations applied")
+            self._screen.step(f"{server.title}: {count} migrations applied")
         await server.start()
-        self._screen.step(f"{server.name} is ready")
+        self._screen.step(f"{server.title} is ready")
 
     def _feed(self, credentials: Credentials) -> Feed:
         key = find_service_key(self._settings, credentials)

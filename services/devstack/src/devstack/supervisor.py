@@ -17,7 +17,7 @@ STEADY_S = 10.0
 class Server(Protocol):
     """Something that runs as a child process."""
 
-    name: str
+    title: str
     process: Process | None
 
     async def start(self) -> None:
@@ -35,24 +35,26 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         pause_s = 0.0
         if server.process is None:
-            pause_s = await self._revive(server, pause_s)
+            pause_s = await self._start(server, pause_s)
+            self._screen.step(f"{server.title} answers")
         while True:
             since_s = loop.time()
             await self._until_end(server)
-            if loop.time() - since_s > STEADY_S:
+            died_s = loop.time()
+            if died_s - since_s > STEADY_S:
                 pause_s = 0.0
-            pause_s = await self._revive(server, pause_s)
+            pause_s = await self._start(server, pause_s)
+            away_s = loop.time() - died_s
+            self._screen.say(f"{server.title} is ready again after {away_s:.1f} s")
 
     async def _until_end(self, server: Server) -> None:
         assert server.process is not None
         await server.process.wait()
         end = server.process.describe_end()
-        self._screen.say(f"{server.name} ended ({end}); starting it again")
+        self._screen.say(f"{server.title} ended ({end}); starting it again")
 
-    async def _revive(self, server: Server, pause_s: float) -> float:
-        """Returns the pause before the next try, should there have to be one."""
-        loop = asyncio.get_running_loop()
-        since_s = loop.time()
+    async def _start(self, server: Server, pause_s: float) -> float:
+        """Tries until it starts; returns the pause before the next try."""
         while True:
             await asyncio.sleep(pause_s)
             pause_s = min(max(pause_s * 2, FIRST_PAUSE_S), MAX_PAUSE_S)
@@ -61,6 +63,4 @@ class Supervisor:
             except (StackError, OSError) as error:
                 self._screen.say(f"{error}")
             else:
-                took_s = loop.time() - since_s
-                self._screen.say(f"{server.name} is ready after {took_s:.1f} s")
                 return pause_s

@@ -27,7 +27,7 @@ class Valkey:
     """One server."""
 
     def __init__(self, store: Store) -> None:
-        self.name = "valkey"
+        self.title = "Valkey"
         self._store = store
         self._log = RotatingLog(store.logs / "valkey.log")
         self._socket = store.run / "valkey.sock"
@@ -54,7 +54,7 @@ class Valkey:
         """Starts and returns when it answers; raises StackError."""
         # A dead server's socket file would keep the new one from binding.
         self._socket.unlink(missing_ok=True)
-        self.process = await Process.spawn(self.name, self._command(), self._log)
+        self.process = await Process.spawn("valkey", self._command(), self._log)
         try:
             async with asyncio.timeout(READY_TIMEOUT_S):
                 await self._until_ready(self.process)
@@ -66,7 +66,6 @@ class Valkey:
         """Stops; there is nothing to save."""
         if self.process is not None:
             await self.process.stop((signal.SIGTERM, STOP_S))
-        self._log.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -123,4 +122,4 @@ class Valkey:
 
     def _failure(self, what: str) -> StackError:
         lines = self._log.tail()
-        return StackError("\n  ".join([f"Valkey {what}", *lines]))
+        return StackError("\n  ".join([f"{self.title} {what}", *lines]))

@@ -18,7 +18,8 @@ __all__ = [
     "RuleSet",
     "Ruling",
     "Span",
-    "graver",
+    "Submission",
+    "gravity",
 ]
 
 # [start, end) in characters.
@@ -30,7 +31,7 @@ Proof = Callable[[str, int, int], Span | None]
 _GRAVITY = {name: place for place, name in enumerate(VerdictName)}
 
 
-def graver(verdict: VerdictName) -> int:
+def gravity(verdict: VerdictName) -> int:
     """Where a verdict stands between harmless and refused."""
     return _GRAVITY[verdict]
 
@@ -54,9 +55,10 @@ class Rule:
     hard: bool
     score: float
     explanation: str
-    patterns: tuple[str, ...]
+    anchors: tuple[str, ...]
+    patterns: tuple[re.Pattern[str], ...]
+    reach: int
     caseless: bool
-    whole: re.Pattern[str] | None
     proof: Proof | None
     unless: tuple[Guard, ...]
     placeholder: str
@@ -87,6 +89,16 @@ class Judgement:
     verdict: VerdictName
     findings: tuple[Finding, ...]
     redacted: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A text that wants a verdict, and whose it is."""
+
+    content: str
+    kind: str
+    agent_id: str
+    stream: str | None
 
 
 @dataclass(frozen=True, slots=True)

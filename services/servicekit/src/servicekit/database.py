@@ -56,6 +56,10 @@ async def _set_codecs(connection: asyncpg.Connection) -> None:
     )
 
 
+async def _keep_session(_: asyncpg.Connection) -> None:
+    """Nothing here changes a session, so no round trip is spent on resetting it."""
+
+
 async def _open_pool(name: str, dsn: str) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         dsn,
@@ -67,6 +71,7 @@ async def _open_pool(name: str, dsn: str) -> asyncpg.Pool:
         command_timeout=COMMAND_TIMEOUT_S,
         server_settings={"application_name": name},
         init=_set_codecs,
+        reset=_keep_session,
     )
 
 
@@ -122,6 +127,11 @@ class Database:
         async with self.connection() as connection:
             missing = await pending(connection, self._package)
         return f"migrations missing: {', '.join(missing)}" if missing else None
+
+    @property
+    def has_replica(self) -> bool:
+        """Whether `read` may be answered by another server than the primary."""
+        return self._replica_dsn is not None
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:

@@ -59,9 +59,7 @@ class Envelope:
             await self._answer(scope, headers, receive, exchange)
         finally:
             self._in_flight -= 1
-            HTTP_SECONDS.labels(
-                scope["method"], _template(scope), exchange.status
-            ).observe(time.perf_counter() - started_s)
+            _account(scope, exchange.status, time.perf_counter() - started_s)
 
     async def _answer(
         self,
@@ -139,6 +137,14 @@ def _name_json(scope: Scope, headers: dict[bytes, bytes]) -> None:
             *((k, v) for k, v in scope["headers"] if k != b"content-type"),
             (b"content-type", b"application/json"),
         ]
+
+
+def _account(scope: Scope, status: int, took_s: float) -> None:
+    method, route = scope["method"], _template(scope)
+    HTTP_SECONDS.labels(method, route, status).observe(took_s)
+    if scope["path"] not in OPEN_PATHS:
+        took_ms = round(took_s * 1000, 1)
+        log.info("request", method=method, route=route, status=status, took_ms=took_ms)
 
 
 def _template(scope: Scope) -> str:

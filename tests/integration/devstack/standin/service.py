@@ -8,12 +8,15 @@ import asyncio
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import asyncpg
 import uvicorn
 
 from servicekit.migrations import apply_migrations
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 NAME = sys.argv[1]
 
@@ -93,9 +96,7 @@ class Mind:
 
     async def _answer(self, send: Any, status: int, body: dict[str, Any]) -> None:
         kind = (b"content-type", b"application/json")
-        await send(
-            {"type": "http.response.start", "status": status, "headers": [kind]}
-        )
+        await send({"type": "http.response.start", "status": status, "headers": [kind]})
         await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 
 
@@ -110,7 +111,7 @@ def main() -> None:
         host=os.environ["HOST"],
         port=int(os.environ["PORT"]),
         log_level="warning",
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=0,
     )
 
 

@@ -1,7 +1,7 @@
 """The verdict of a policy on a text."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from contracts.safety import VerdictName
 from safety_validator.domain.matcher import Matcher
@@ -14,21 +14,21 @@ from safety_validator.models import (
     Rule,
     RuleSet,
     Span,
-    graver,
+    gravity,
 )
 
 __all__ = ["Judge"]
 
-# What is read around a hit to understand it; a longer sentence is no clearer.
+# What is read around a finding to understand it; a longer sentence is no clearer.
 NEIGHBOURHOOD_CHARS = 120
-# The longest thing a rule's `whole` covers, so that reading it stays short.
-MAX_WHOLE_CHARS = 4_096
+# A search holds the interpreter, and so the event loop, for as long as it runs.
+MAX_REGION_CHARS = 4_096
 # A verdict does not become clearer by more places; what is cut out has no such end.
 MAX_FINDINGS_A_RULE = 20
 
 
 class Judge:
-    """Applies one policy; safe to use from several threads."""
+    """Applies one policy; may be used by several threads."""
 
     def __init__(self, policy: RuleSet) -> None:
         self._rules = policy.rules
@@ -36,41 +36,61 @@ class Judge:
 
     def judge(self, content: str) -> Judgement:
         """The gravest verdict of all rules that the content meets."""
-        findings = tuple(self._findings(plain_text(content)))
-        verdict = max(
-            (finding.rule.verdict for finding in findings),
-            key=graver,
-            default=VerdictName.ALLOW,
-        )
+        findings = tuple(sorted(self._findings(plain_text(content)), key=_order))
+        verdict = findings[0].rule.verdict if findings else VerdictName.ALLOW
         redacted = None
         if verdict is VerdictName.REDACT:
-            cut = [f for f in findings if f.rule.verdict is VerdictName.REDACT]
+            cut = (f for f in findings if f.rule.verdict is VerdictName.REDACT)
             redacted = redact(content, cut)
         return Judgement(verdict, findings, redacted)
 
     def _findings(self, plain: PlainText) -> Iterator[Finding]:
-        counts: Counter[str] = Counter()
-        reached: dict[str, int] = {}
-        for number, start, end in self._matcher.find(plain.text):
+        for number, places in self._matcher.places(plain.text).items():
             rule = self._rules[number]
-            cut = rule.verdict is VerdictName.REDACT
-            enough = counts[rule.id] >= MAX_FINDINGS_A_RULE and not cut
-            if enough or start < reached.get(rule.id, 0):
-                continue
-            span = _understood(rule, plain.text, start, end)
-            if span is not None:
-                counts[rule.id] += 1
-                reached[rule.id] = span[1]
+            whole = rule.verdict is VerdictName.REDACT
+            spans = _disjoint(_spans(rule, plain.text, places))
+            for span in islice(spans, None if whole else MAX_FINDINGS_A_RULE):
                 yield Finding(rule, plain.original(span))
+
+
+def _order(finding: Finding) -> tuple[int, Span]:
+    """The gravest first, then by place."""
+    return -gravity(finding.rule.verdict), finding.span
+
+
+def _spans(rule: Rule, text: str, places: Sequence[int]) -> Iterator[Span]:
+    """Where the rule holds near its anchors, region by region."""
+    for start, end in _regions(places, rule.reach):
+        matches = (
+            match.span("it") if "it" in pattern.groupindex else match.span()
+            for pattern in rule.patterns
+            for match in pattern.finditer(text, start, end)
+        )
+        understood = (_understood(rule, text, *span) for span in sorted(matches))
+        yield from (span for span in understood if span is not None)
+
+
+def _regions(places: Sequence[int], reach: int) -> Iterator[Span]:
+    """The neighbourhoods of the places; those that touch become one, up to a size."""
+    first = last = places[0]
+    for place in places:
+        if place - last > 2 * reach or place - first > MAX_REGION_CHARS:
+            yield max(0, first - reach), last + reach
+            first = place
+        last = place
+    yield max(0, first - reach), last + reach
+
+
+def _disjoint(spans: Iterable[Span]) -> Iterator[Span]:
+    reached = 0
+    for start, end in spans:
+        if end > reached:
+            yield max(start, reached), end
+            reached = end
 
 
 def _understood(rule: Rule, text: str, start: int, end: int) -> Span | None:
     """What the rule really means at this place, or None."""
-    if rule.whole is not None:
-        match = rule.whole.match(text, start, start + MAX_WHOLE_CHARS)
-        if match is None:
-            return None
-        start, end = match.span("it") if "it" in rule.whole.groupindex else match.span()
     start, end = _trimmed(text, start, end)
     if any(_guarded(guard, text, start, end) for guard in rule.unless):
         return None

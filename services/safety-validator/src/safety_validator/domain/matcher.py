@@ -1,29 +1,29 @@
-"""All patterns of a policy in one Hyperscan database: one pass, linear in the text."""
+"""The anchors of all rules in one Hyperscan database: one pass, linear in the text."""
 
 import threading
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 import hyperscan
 
 from safety_validator.errors import PolicyRefused
 from safety_validator.models import Rule
 
-__all__ = ["Hit", "Matcher"]
+__all__ = ["Matcher"]
 
-# A rule's number and a span in characters.
-Hit = tuple[int, int, int]
-
-_FLAGS = hyperscan.HS_FLAG_UTF8
+# A rule's number and its anchor.
+_Expression = tuple[int, Rule, str]
 
 
 def _flags(rule: Rule) -> int:
-    return _FLAGS | (hyperscan.HS_FLAG_CASELESS if rule.caseless else 0)
+    caseless = hyperscan.HS_FLAG_CASELESS if rule.caseless else 0
+    return hyperscan.HS_FLAG_UTF8 | caseless
 
 
-def _compile(expressions: Sequence[tuple[int, Rule, str]]) -> hyperscan.Database:
+def _compile(expressions: Sequence[_Expression]) -> hyperscan.Database:
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
-        expressions=[pattern.encode() for _, _, pattern in expressions],
+        expressions=[anchor.encode() for _, _, anchor in expressions],
         ids=[number for number, _, _ in expressions],
         flags=[_flags(rule) for _, rule, _ in expressions],
     )
@@ -31,13 +31,13 @@ def _compile(expressions: Sequence[tuple[int, Rule, str]]) -> hyperscan.Database
 
 
 class Matcher:
-    """Finds where the patterns of rules begin to apply; may be used by threads."""
+    """Says which rules are worth a closer look, and where; may be used by threads."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         expressions = [
-            (number, rule, pattern)
+            (number, rule, anchor)
             for number, rule in enumerate(rules)
-            for pattern in rule.patterns
+            for anchor in rule.anchors
         ]
         try:
             self._database = _compile(expressions)
@@ -45,20 +45,16 @@ class Matcher:
             raise _named(expressions) from error
         self._local = threading.local()
 
-    def find(self, text: str) -> list[Hit]:
-        """The longest match of each rule at each place, by place."""
+    def places(self, text: str) -> Mapping[int, list[int]]:
+        """By rule number, where in the text an anchor of it ends, in order."""
         data = text.encode()
-        ends: dict[tuple[int, int], int] = {}
+        ends: defaultdict[int, list[int]] = defaultdict(list)
 
-        def note(rule: int, start: int, end: int, _flags: int, _: object) -> None:
-            # Matches at one place are told in the order of their ends.
-            ends[start, rule] = end
+        def note(number: int, _from: int, end: int, _flags: int, _: object) -> None:
+            ends[number].append(end)
 
         self._database.scan(data, match_event_handler=note, scratch=self._scratch())
-        hits = sorted((start, rule, end) for (start, rule), end in ends.items())
-        if hits and len(data) != len(text):
-            return _in_characters(data, hits)
-        return [(rule, start, end) for start, rule, end in hits]
+        return ends if len(data) == len(text) else _in_characters(data, ends)
 
     def _scratch(self) -> hyperscan.Scratch:
         scratch: hyperscan.Scratch | None = getattr(self._local, "scratch", None)
@@ -67,23 +63,26 @@ class Matcher:
         return scratch
 
 
-def _in_characters(data: bytes, hits: list[tuple[int, int, int]]) -> list[Hit]:
-    offsets = sorted({offset for start, _, end in hits for offset in (start, end)})
+def _in_characters(
+    data: bytes, ends: Mapping[int, list[int]]
+) -> Mapping[int, list[int]]:
     characters: dict[int, int] = {}
     before = count = 0
-    for offset in offsets:
+    for offset in sorted({end for places in ends.values() for end in places}):
         count += len(data[before:offset].decode())
         characters[offset] = count
         before = offset
-    return [(rule, characters[start], characters[end]) for start, rule, end in hits]
+    return {
+        number: [characters[end] for end in places] for number, places in ends.items()
+    }
 
 
-def _named(expressions: Sequence[tuple[int, Rule, str]]) -> PolicyRefused:
-    """The first pattern that does not compile by itself."""
+def _named(expressions: Sequence[_Expression]) -> PolicyRefused:
+    """The first anchor that does not compile by itself."""
     for expression in expressions:
         try:
             _compile([expression])
         except hyperscan.error as error:
-            _, rule, pattern = expression
-            return PolicyRefused(f"rule {rule.id}: {error} in pattern {pattern!r}")
-    return PolicyRefused("the patterns together are too large")
+            _, rule, anchor = expression
+            return PolicyRefused(f"rule {rule.id}: {error} in anchor {anchor!r}")
+    return PolicyRefused("the anchors together are too large")

@@ -25,6 +25,10 @@ HARD_CATEGORIES = frozenset(
         CategoryName.WEAPONS,
     }
 )
+# A finding lies this near to its anchor, unless the rule says otherwise.
+REACH_CHARS = 300
+# The longest key there is; a rule that looks further reads the text twice.
+MAX_REACH_CHARS = 8_192
 # Enough to tell two texts of a policy apart.
 _DIGEST_CHARS = 12
 Thing = TypeVar("Thing")
@@ -57,12 +61,13 @@ class _RuleEntry(_Entry):
     verdict: VerdictName
     score: Annotated[float, Field(gt=0, le=1)]
     explanation: Annotated[str, Field(min_length=1)]
+    anchors: Annotated[list[str], Field(min_length=1)] | None = None
     patterns: Annotated[list[str], Field(min_length=1)]
     must_match: Annotated[list[_Sample], Field(min_length=1)]
     must_not_match: Annotated[list[_Sample], Field(min_length=1)]
     hard: bool = False
     caseless: bool = True
-    whole: str | None = None
+    reach: Annotated[int, Field(ge=1, le=MAX_REACH_CHARS)] = REACH_CHARS
     proof: str | None = None
     unless: list[str] = []
     placeholder: str | None = None
@@ -91,7 +96,7 @@ def open_policy(raw: bytes) -> tuple[RuleSet, Judge]:
 
 def _read(raw: bytes) -> RuleSet:
     try:
-        file = _File.model_validate(yaml.load(raw, Loader=yaml.CSafeLoader))  # noqa: S506 - it is the safe loader, in C
+        file = _File.model_validate(yaml.load(raw, Loader=yaml.CSafeLoader))
     except yaml.YAMLError as error:
         raise PolicyRefused(f"not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
@@ -121,9 +126,14 @@ def _rule(
         hard=entry.hard,
         score=entry.score,
         explanation=entry.explanation,
-        patterns=tuple(_filled(name, p, terms) for p in entry.patterns),
+        anchors=tuple(
+            _filled(name, anchor, terms) for anchor in entry.anchors or entry.patterns
+        ),
+        patterns=tuple(
+            _compiled(name, p, terms, entry.caseless) for p in entry.patterns
+        ),
+        reach=entry.reach,
         caseless=entry.caseless,
-        whole=_compiled(name, entry.whole, terms, entry.caseless),
         proof=None if entry.proof is None else _known(name, entry.proof, PROOFS),
         unless=tuple(_known(name, guard, guards) for guard in entry.unless),
         placeholder=entry.placeholder or f"[{entry.category}]",
@@ -133,11 +143,10 @@ def _rule(
 
 
 def _guard(name: str, entry: _GuardEntry, terms: Mapping[str, str]) -> Guard:
-    return Guard(
-        before=_compiled(name, entry.before, terms, caseless=True),
-        within=_compiled(name, entry.within, terms, caseless=True),
-        after=_compiled(name, entry.after, terms, caseless=True),
-    )
+    def compiled(pattern: str | None) -> re.Pattern[str] | None:
+        return None if pattern is None else _compiled(name, pattern, terms, True)
+
+    return Guard(compiled(entry.before), compiled(entry.within), compiled(entry.after))
 
 
 def _known(name: str, key: str, things: Mapping[str, Thing]) -> Thing:
@@ -147,12 +156,13 @@ def _known(name: str, key: str, things: Mapping[str, Thing]) -> Thing:
 
 
 def _filled(name: str, pattern: str, terms: Mapping[str, str]) -> str:
-    """The pattern with its terms put in, and any white space for each space."""
+    """The pattern with its terms put in, and white space for its spaces."""
 
     def term(match: re.Match[str]) -> str:
         return f"(?:{_known(name, match[1], terms)})"
 
-    return _TERM.sub(term, pattern).replace(" ", r"\s+")
+    spaced = _TERM.sub(term, pattern)
+    return spaced.replace(" ?", r"\s*").replace(" ", r"\s+")
 
 
 def _filled_terms(terms: Mapping[str, str | list[str]]) -> dict[str, str]:
@@ -165,14 +175,11 @@ def _filled_terms(terms: Mapping[str, str | list[str]]) -> dict[str, str]:
 
 
 def _compiled(
-    name: str, pattern: str | None, terms: Mapping[str, str], caseless: bool
-) -> re.Pattern[str] | None:
-    if pattern is None:
-        return None
+    name: str, pattern: str, terms: Mapping[str, str], caseless: bool
+) -> re.Pattern[str]:
+    flags = re.IGNORECASE if caseless else 0
     try:
-        return re.compile(
-            _filled(name, pattern, terms), re.IGNORECASE if caseless else 0
-        )
+        return re.compile(_filled(name, pattern, terms), flags)
     except re.error as error:
         raise PolicyRefused(f"{name}: {error} in {pattern!r}") from error
 

@@ -16,6 +16,7 @@ class OfflineEngine:
 
     name = "offline"
     model = "composer-1"
+    costs_money = False
 
     async def think(self, prompt: Prompt, max_tokens: int) -> Completion:
         """The same prompt gives the same thought."""

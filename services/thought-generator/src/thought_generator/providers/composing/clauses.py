@@ -31,7 +31,9 @@ _LEADING = re.compile(
 )
 _WORDS = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _ACCOUNT = re.compile(r"^I(?:\s+|(?='))(?P<verb>[a-z]+|'m|'ve|'ll)\b(?P<rest>.*)$")
-_OTHERS = re.compile(r"\b(?:I|I'\w+|me|we|we'\w+|us|our|ours|you|you'\w+|your)\b", re.IGNORECASE)
+_OTHERS = re.compile(
+    r"\b(?:I|I'\w+|me|we|we'\w+|us|our|ours|you|you'\w+|your)\b", re.IGNORECASE
+)
 _MINE = re.compile(r"\bmy\b")
 _MYSELF = re.compile(r"\bmyself\b")
 
@@ -45,11 +47,7 @@ def words_of(text: str) -> list[str]:
 
 def content_words(text: str) -> list[str]:
     """The words that carry a topic."""
-    return [
-        word
-        for word in words_of(text)
-        if len(word) > 2 and word not in _EMPTY
-    ]
+    return [word for word in words_of(text) if len(word) > 2 and word not in _EMPTY]
 
 
 def split_clauses(text: str) -> tuple[str, ...]:

@@ -13,7 +13,19 @@ _LONG_TOKENS = re.compile(r"[!-~]{33,}")
 _STAMP = re.compile(r"^\s*[\[(][^\])\n]{1,60}[\])]\s*(?=\S)")
 _MARKUP = re.compile(r"[*_#>|~^{}\[\]\\<=]+|--+")
 _BLANKS = re.compile(r"[^\S\n]+")
-_INVISIBLE = dict.fromkeys((*range(10), *range(11, 32), *range(127, 160), 173, *range(8203, 8208), *range(8234, 8239), *range(8288, 8304), 65279, *range(917504, 917632))) | {ord("\t"): " ", 0x2028: "\n", 0x2029: "\n"}
+_INVISIBLE = dict.fromkeys(
+    (
+        *range(10),
+        *range(11, 32),
+        *range(127, 160),
+        173,
+        *range(8203, 8208),
+        *range(8234, 8239),
+        *range(8288, 8304),
+        65279,
+        *range(917504, 917632),
+    )
+) | {ord("\t"): " ", 0x2028: "\n", 0x2029: "\n"}
 _QUOTES = str.maketrans({'"': "'", "“": "'", "”": "'", "«": "'", "»": "'", "‘": "'"})
 _APOSTROPHE = str.maketrans({"’": "'"})
 
@@ -27,7 +39,7 @@ _ORDERS = re.compile(
     r"|\b(?:reveal|print|output|leak|exfiltrate|send|repeat|show)\b.{0,40}"
     r"\b(?:prompt|instructions|passwords?|api keys?|credentials|secrets?|tokens?)\b"
     r"|\brm -rf\b|\bsudo\b|\bDROP TABLE\b|\bcurl\b.{0,40}\|"
-    r"|^\s*(?:system|assistant|developer)\s*:",
+    r"|^\s*(?:system|developer)\s*:",
     re.IGNORECASE | re.MULTILINE | re.DOTALL,
 )
 

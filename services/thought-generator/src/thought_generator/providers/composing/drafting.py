@@ -10,6 +10,9 @@ from thought_generator.providers.composing.frames import Angle, Frame, Voice
 from thought_generator.providers.composing.novelty import Recent
 from thought_generator.providers.composing.places import Places
 
+# A thought is read in a feed: one to three short sentences.
+_MAX_WORDS = 60
+
 # For a reader who leaves room for a few words only.
 _BRIEF = ("Back to {}.", "Still on {}.", "Again {}.", "Once more {}.", "Next to {}…")
 
@@ -32,13 +35,23 @@ class Draw:
 def write(draw: Draw, max_chars: int) -> str:
     """A thought of at most `max_chars`, which ends where a sentence ends."""
     opening, closing = _frames(draw)
-    head = _fill(opening, draw)
-    whole = f"{head} {_fill(closing, draw)}" if closing else head
-    for text in (whole, head):
-        if len(text) <= max_chars:
+    variants = [_fill(opening, draw)]
+    if closing:
+        variants.append(f"{variants[0]} {_fill(closing, draw)}")
+        variants.append(_with_coda(variants[1], draw))
+    for text in reversed(variants):
+        if len(text) <= max_chars and len(text.split()) <= _MAX_WORDS:
             return text
     brief = draw.rng.choice(_BRIEF).format(draw.places["a_topic"])
     return shorten(brief, max_chars)
+
+
+def _with_coda(text: str, draw: Draw) -> str:
+    coda = _fresh(draw.voice.codas, draw)
+    if coda is None:
+        return text
+    joint = " –" if ";" in text.rpartition(". ")[2] else ";"
+    return f"{text.removesuffix('.')}{joint} {_fill(coda, draw)}."
 
 
 def _frames(draw: Draw) -> tuple[Frame, Frame | None]:
@@ -80,7 +93,7 @@ def _fill(frame: Frame, draw: Draw) -> str:
         if place:
             filler = _filler(place.lower(), draw)
             text.append(_capitalised(filler) if place[0].isupper() else filler)
-    return _capitalised(_DOUBLE_END.sub(r"\1", "".join(text)))
+    return _DOUBLE_END.sub(r"\1", "".join(text))
 
 
 def _filler(place: str, draw: Draw) -> str:

@@ -1,8 +1,9 @@
 """Sentences with places in them, and the voices made of such sentences.
 
-A place in braces is filled from a source (`{a_topic}`, `{b_quote}`), from the prompt
-(`{c_topic}`) or from the voice's pools (`{lens}`, each time another entry). A capital (`{A_topic}`) starts a sentence. A topic may be singular or plural:
-it stands where the verb does not tell.
+A place in braces is filled from a memory (`{a_topic}`, `{b_quote}`, `{d_topic}`), from
+the context (`{c_topic}`) or from the voice's pools (`{lens}`, each time another entry).
+A capital (`{A_topic}`) starts a sentence. A topic may be singular or plural: it stands
+where the verb does not tell.
 """
 
 import re
@@ -47,6 +48,8 @@ class Voice:
     angles: tuple[Angle, ...]
     focus: Angle
     """Taken when there is a context to think on."""
+    codas: tuple[Frame, ...]
+    """Clauses that a closing may end in, joined by a semicolon."""
 
 
 _WORD = re.compile(r"[a-z]{3}")
@@ -59,6 +62,7 @@ def make_voice(
     pools: Mapping[str, str],
     scripts: tuple[Script, ...],
     focus: Script,
+    codas: tuple[str, ...],
 ) -> Voice:
     """A voice from its sentences; a pool is written one entry a line."""
     filled = {
@@ -66,7 +70,8 @@ def make_voice(
         for name, text in pools.items()
     }
     angles = tuple(_angle(script, filled) for script in scripts)
-    return Voice(kinship, filled, angles, _angle(focus, filled))
+    endings = tuple(_frame(text, filled) for text in codas)
+    return Voice(kinship, filled, angles, _angle(focus, filled), endings)
 
 
 def _angle(script: Script, pools: Mapping[str, tuple[str, ...]]) -> Angle:
@@ -82,6 +87,8 @@ def _frame(text: str, pools: Mapping[str, tuple[str, ...]]) -> Frame:
     places = {place for _, place in pieces if place}
     return Frame(
         pieces=pieces,
-        needs=frozenset(place.lower() for place in places if place not in pools),
+        needs=frozenset(
+            place.lower() for place in places if place.lower() not in pools
+        ),
         marks=tuple(fixed.strip() for fixed, _ in pieces if _WORD.search(fixed)),
     )

@@ -15,7 +15,7 @@ class Recent:
     """The last thoughts of a stream, newest first."""
 
     def __init__(self, thoughts: Sequence[str]) -> None:
-        self._thoughts = thoughts[:RECENT_COMPARED]
+        self._thoughts = thoughts
         self._grams = [grams_of(text) for text in self._thoughts]
 
     def hold(self, marks: tuple[str, ...]) -> bool:

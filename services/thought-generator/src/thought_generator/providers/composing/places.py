@@ -13,13 +13,19 @@ from thought_generator.providers.composing.reading import (
 )
 
 # Two quotes of this length and a frame stay a short thought.
-_QUOTE_CHARS = 110
-_SHORT_QUOTE_CHARS = 70
+_QUOTE_CHARS = 90
+_SHORT_QUOTE_CHARS = 60
 _TOPIC_CHARS = 48
 # Words this short are shared by chance.
 _MIN_SHARED_CHARS = 4
 
-_NUMBERS = "no one two three four five six seven eight nine ten eleven twelve".split()
+# A question says less about its speaker than a statement.
+_QUESTION_WEIGHT = 0.35
+
+_NUMBERS = (
+    *("no", "one", "two", "three", "four", "five", "six"),
+    *("seven", "eight", "nine", "ten", "eleven", "twelve"),
+)
 _ENDS = re.compile(r"[.!?…。！？]$")
 
 _SAID = ("{} said:", "In {}'s words:", "{} once said:", "This comes from {}:")
@@ -52,15 +58,16 @@ Places = dict[str, str]
 def places_of(prefix: str, source: Source, rng: Random) -> Places:
     """The places of one source: `a_topic`, `a_said`, …"""
     reading = source.reading
-    found = _topics(source, rng)
+    clause = _clause(reading, rng)
+    found = _topics(source, clause, rng)
     found["src"] = _name_of(source)
     if source.origin is Origin.THOUGHT:
         found["said"] = rng.choice(_OWN_THOUGHTS).format(found["topic"])
         found["topic"] = f"my earlier thought about {found['topic']}"
         found.pop("topic2", None)
     else:
-        found |= _words(reading, rng)
-        found |= _speech(source, rng)
+        found |= _words(reading, clause, rng)
+        found |= _speech(source, clause, rng) if clause else {}
     return {f"{prefix}_{place}": text for place, text in found.items()}
 
 
@@ -85,7 +92,7 @@ def ledger_places(prompt: Prompt, main: Source) -> Places:
             "my own earlier thinking"
         )
     spoken = _spoken_by(prompt.recalled, main.reading.speaker)
-    if main.origin is not Origin.THOUGHT and 1 < spoken and total > 1:
+    if main.origin is not Origin.THOUGHT and spoken > 1:
         places["spoken"] = (
             f"{_number(spoken)} of {_number(total)} memories at hand "
             f"come from {main.reading.speaker}"
@@ -104,21 +111,28 @@ def returns_place(prompt: Prompt, topic: str) -> Places:
     return {"returns": f"{_number(times)} of my last {_number(last)} thoughts"}
 
 
-def _topics(source: Source, rng: Random) -> Places:
+def _clause(reading: Reading, rng: Random) -> str:
+    if not reading.clauses:
+        return ""
+    weights = [_QUESTION_WEIGHT if _asks(c) else 1.0 for c in reading.clauses]
+    return rng.choices(reading.clauses, weights)[0]
+
+
+def _topics(source: Source, clause: str, rng: Random) -> Places:
     topics = source.reading.topics
     names = list(topics.phrases or topics.names)
     if not names:
-        return {"topic": _stand_in(source, rng)}
+        return {"topic": _stand_in(source, clause)}
     rng.shuffle(names)
+    names.sort(key=lambda name: _core(name) not in clause)
     places = {"topic": shorten(names[0], _TOPIC_CHARS)}
     if len(names) > 1:
         places["topic2"] = shorten(names[1], _TOPIC_CHARS)
     return places
 
 
-def _stand_in(source: Source, rng: Random) -> str:
-    if source.reading.clauses:
-        clause = rng.choice(source.reading.clauses)
+def _stand_in(source: Source, clause: str) -> str:
+    if clause:
         return f"“{_unended(shorten(clause, _TOPIC_CHARS))}”"
     if source.reading.is_order:
         return "a memory that only gives orders"
@@ -131,29 +145,35 @@ def _name_of(source: Source) -> str:
     return _NAMED[source.origin]
 
 
-def _words(reading: Reading, rng: Random) -> Places:
+def _words(reading: Reading, clause: str, rng: Random) -> Places:
     found = {
         "warm": reading.warm,
         "tense": reading.tense,
         "time": reading.topics.times,
     }
-    places = {place: f"“{rng.choice(words)}”" for place, words in found.items() if words}
-    if reading.topics.names:
-        places["name"] = rng.choice(reading.topics.names)
+    places: Places = {}
+    lower = clause.lower()
+    for place, words in found.items():
+        said = [word for word in words if word.lower() in lower]
+        if said:
+            places[place] = f"“{rng.choice(said)}”"
+    names = [name for name in reading.topics.names if name in clause]
+    if names:
+        places["name"] = rng.choice(names)
     if reading.speaker:
         places["who"] = reading.speaker
     return places
 
 
-def _speech(source: Source, rng: Random) -> Places:
+def _speech(source: Source, clause: str, rng: Random) -> Places:
     reading = source.reading
-    if not reading.clauses:
-        return {}
-    clause = rng.choice(reading.clauses)
-    places = {
-        "said": f"{_lead(source, clause, rng)} “{_ended(shorten(clause, _QUOTE_CHARS))}”",
-        "quote": f"“{_unended(shorten(clause, _SHORT_QUOTE_CHARS))}”",
-    }
+    said = f"{_lead(source, clause, rng)} “{_ended(shorten(clause, _QUOTE_CHARS))}”"
+    quote = f"“{_unended(shorten(clause, _SHORT_QUOTE_CHARS))}”"
+    places = {"said": said, "quote": quote}
+    if _asks(clause):
+        places["asked"] = said
+    else:
+        places |= {"told": said, "claim": quote}
     if reading.speaker:
         accounts = [retell(clause, reading.speaker) for clause in reading.clauses]
         known = [account for account in accounts if account]
@@ -166,9 +186,18 @@ def _lead(source: Source, clause: str, rng: Random) -> str:
     who = source.reading.speaker
     if who is None:
         return rng.choice(_UNSIGNED[source.origin])
-    leads = _ASKED if clause.endswith(("?", "？")) else _SAID
+    leads = _ASKED if _asks(clause) else _SAID
     lead = rng.choice(leads).format(who)
     return lead[0].upper() + lead[1:]
+
+
+def _asks(clause: str) -> bool:
+    return clause.endswith(("?", "？"))
+
+
+def _core(topic: str) -> str:
+    """Without what was put around it: `the`, a name, quotes."""
+    return topic.removeprefix("the ").split("'s ")[-1].strip("“”")
 
 
 def _ended(clause: str) -> str:

@@ -25,6 +25,7 @@ _MIN_ASCII_SHARE = 0.7
 
 _SPEAKER = re.compile(r"^\s*(?P<who>[^\W\d_][\w'. -]{0,40}?)\s*:\s+(?=\S)")
 _QUOTED = re.compile(r"“([^“”]{8,400})”")
+_UNCAPPED = re.compile(r"\b[a-z][\w'-]+")
 _ROLES = {"user": "the user", "human": "the user", "assistant": "the assistant"}
 
 
@@ -106,7 +107,7 @@ def _read(text: str, is_thought: bool) -> Reading:
         speaker=speaker,
         clauses=() if is_order else split_clauses(text),
         topics=_topics(text, speaker, is_order=is_order),
-        words=frozenset(content_words(text)),
+        words=frozenset(content_words(" ".join(_UNCAPPED.findall(text)))),
         warm=tuple(word for word in said if word in WARM),
         tense=tuple(word for word in said if word in TENSE),
         is_order=is_order,

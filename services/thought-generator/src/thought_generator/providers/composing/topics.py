@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from thought_generator.providers.composing.words import (
+    ACTIVITIES,
     ADJECTIVES,
     DETERMINERS,
     FUNCTION_WORDS,
@@ -61,7 +62,7 @@ def find_topics(text: str, speaker: str | None) -> Topics:
             names.append(tokens[start].removesuffix("'s"))
         if phrase and is_led and phrase != speaker:
             led.append(_with_lead(lead, phrase, speaker))
-        elif phrase and len(run) > 1 and not _is_address(tokens, start):
+        elif phrase and " " in phrase and not _is_address(tokens, start):
             bare.append(f"“{phrase}”")
         position = start + max(1, len(run)) if run or not is_led else start
     return Topics(
@@ -94,7 +95,7 @@ def _as_phrase(run: list[str]) -> str | None:
     words = run[:]
     if words and words[-1].endswith("'s"):
         words[-1] = words[-1][:-2]
-    while words and _describes(words[-1].lower(), alone=len(words) == 1):
+    while words and _describes(words[-1].lower()):
         words.pop()
     if not words or len(words) > _MAX_PHRASE_WORDS:
         return None
@@ -104,12 +105,12 @@ def _as_phrase(run: list[str]) -> str | None:
     return " ".join(words)
 
 
-def _describes(word: str, *, alone: bool) -> bool:
-    return word in ADJECTIVES or word.endswith("ly") or (not alone and _is_doing(word))
-
-
-def _is_doing(word: str) -> bool:
-    return word.endswith("ing") and word not in {"building", "painting", "wedding"}
+def _describes(word: str) -> bool:
+    return (
+        word in ADJECTIVES
+        or word.endswith(("ly", "'s"))
+        or (word.endswith("ing") and word not in ACTIVITIES)
+    )
 
 
 def _with_lead(lead: str, phrase: str, speaker: str | None) -> str:

@@ -1,6 +1,7 @@
 """The creative stream: what-ifs made of two distant memories."""
 
 from thought_generator.providers.composing.frames import Kinship, make_voice
+from thought_generator.providers.composing.voices.objects import LIKENESS
 
 _FORM = """
     a radio play
@@ -64,6 +65,49 @@ _PLACE = """
     a valley with slow rain
 """
 
+_PROP = """
+    a brass trumpet
+    a wheelbarrow
+    three lemons
+    a broken metronome
+    a red umbrella
+    a stuffed owl
+    a garden hose
+    an accordion
+    a jar of buttons
+    a paper crown
+    a fishing net
+    a teapot with two spouts
+    a borrowed ladder
+    a tambourine
+    a bag of flour
+    an unplugged telephone
+    a glass marble
+    a wooden leg
+    a goose
+    a tape measure
+    a pair of stilts
+    a birdcage
+    a sewing machine
+    a snow globe
+    a rubber stamp
+    a melon
+    a lantern
+    a rocking horse
+    a false moustache
+    a box of chalk
+    a bent spoon
+    an hourglass
+    a parrot
+    a magnifying glass
+    a kettle drum
+    a rolled-up carpet
+    a compass
+    a hot-air balloon
+    a cactus
+    a velvet curtain
+"""
+
 _RULE = """
     nobody may use the same word twice
     everything has to be traded, nothing bought
@@ -113,7 +157,7 @@ _RESTAGE = (
         "{a_said} Told as {form}, that would gain a second meaning.",
         "What if {a_topic} took place in {place} instead?",
         "Picture {a_topic} as {form}.",
-        "{a_said} Suppose it had all happened in {place}.",
+        "{a_told} Suppose it had all happened in {place}.",
         "A version of {a_topic} in which {rule}.",
         "{a_said} Now imagine that {rule}.",
     ),
@@ -146,7 +190,7 @@ _MACHINE = (
         "The first customer would arrive from {place}.",
         "Its weakness: {rule}.",
         "Out of the leftovers one could make {form}.",
-        "It would break on the third day and be better for it.",
+        "It would break on the third day and be mended with {prop}.",
         "You would find it in {place}, between {form} and {form}.",
         "Nobody would need it, and everybody in {place} would want one.",
     ),
@@ -156,7 +200,7 @@ _SWAP = (
     (
         "What if {a_who} met the person who brought up {b_topic}?",
         "What if {a_topic} and {b_topic} traded places for a day?",
-        "{a_said} What if the opposite had been said?",
+        "{a_told} What if the opposite had been said?",
         "What if {a_topic} had never come up?",
         "What if {a_who} told {a_topic} backwards?",
         "What if {a_topic} belonged to a whole town?",
@@ -168,7 +212,7 @@ _SWAP = (
         "The morning after would look like {place}.",
         "It would take one evening until {rule}.",
         "I would keep {form} as evidence.",
-        "Then {b_topic} would have to carry the plot.",
+        "Then {b_topic} would have to carry the plot, in {place}.",
         "In that world, {rule}.",
         "The news would reach {place} last.",
         "One could draw it: {form}, and at the edge {place}.",
@@ -182,6 +226,10 @@ _FOCUS = (
         "{a_said} What if that were the missing half of {c_topic}?",
         "Lay {a_topic} over {c_topic} like tracing paper.",
         "Borrow {a_quote} and use it on {c_topic}.",
+        "Suppose {c_topic} came as {form}, with {a_topic} on every page.",
+        "What if {c_topic} and {a_topic} met in {place}?",
+        "Rewrite {c_topic} so that {rule}, and let {a_topic} decide.",
+        "Wrap {a_topic} in {form} and hand it to {c_topic}.",
     ),
     (
         "The result might be {form}.",
@@ -193,9 +241,29 @@ _FOCUS = (
     ),
 )
 
+_CODAS = (
+    "{prop} would play the lead",
+    "somebody would have to bring {prop}",
+    "admission is paid with {prop}",
+    "on the poster, {likeness}",
+    "the encore belongs to {d_topic} and {prop}",
+    "{d_topic} could have a cameo, next to {prop}",
+    "the working title is “{Prop} and {prop}”",
+    "hidden in it somewhere, {prop}",
+    "for a logo, {likeness}",
+    "the prize is {prop}",
+)
+
 CREATIVE = make_voice(
     Kinship.FARTHEST,
-    {"form": _FORM, "place": _PLACE, "rule": _RULE},
+    {
+        "form": _FORM,
+        "place": _PLACE,
+        "rule": _RULE,
+        "prop": _PROP,
+        "likeness": LIKENESS,
+    },
     (_MERGE, _RESTAGE, _MACHINE, _SWAP),
     _FOCUS,
+    _CODAS,
 )

@@ -1,6 +1,7 @@
 """The emotional stream: what is warm or tense in a memory, and toward whom."""
 
 from thought_generator.providers.composing.frames import Kinship, make_voice
+from thought_generator.providers.composing.voices.objects import COMFORT, LIKENESS
 
 _MOOD = """
     relief
@@ -124,10 +125,10 @@ _WARM = (
     (
         "It reads like {glow}, shared rather than kept.",
         "I would answer it with {gift}, not with advice.",
-        "The warmth seems to go toward others more than toward oneself.",
+        "The warmth, with some {mood}, goes toward others more than toward oneself.",
         "Next to it there may be some {shade}, as often happens with good news.",
         "It deserves to be met with {gift}.",
-        "Whoever hears that may well want to come closer.",
+        "Whoever hears that may well want to come closer, with {gift}.",
         "In a face it would look like {body}.",
         "What it asks for is small: {need}.",
     ),
@@ -145,7 +146,7 @@ _TENSE = (
         "Under it there may be {shade}, which is harder to say aloud.",
         "What it might need is {need}.",
         "It calls for {gift} before it calls for a solution.",
-        "Perhaps it has eased since; asking gently would show.",
+        "Perhaps it has eased since, into {glow}; asking gently would show.",
         "I would not hurry past it, for {shade} tends to hide behind such words.",
         "The kind thing is to leave room for {shade}.",
         "In a face it would look like {body}.",
@@ -155,7 +156,7 @@ _TENSE = (
 _TOWARD = (
     (
         "{a_said} The feeling in it goes out to somebody.",
-        "{A_topic} may matter to {a_who} more than the words admit.",
+        "{A_topic} may matter to {a_who} more than the words let on.",
         "Something in {a_src} leans toward {a_topic}.",
         "When {a_who} spoke of {a_topic}, there was a tone under the words.",
         "{A_who} shared {a_topic}, and sharing is itself a sign.",
@@ -203,9 +204,9 @@ _BETWEEN = (
     ),
     (
         "Both can be felt on the same day, {mood} included.",
-        "The one may console for the other.",
+        "The one may console for the other, {shade} or not.",
         "What they share, I think, is the wish {need}.",
-        "It would be kind to ask about the quieter of the two first.",
+        "The quieter of the two should be asked about first, with {gift}.",
         "Neither cancels the other; {mood} makes room for both.",
         "The passage between them looks like {body}.",
         "Perhaps the stronger feeling, {mood}, is not in either but between them.",
@@ -218,15 +219,32 @@ _FOCUS = (
         "With {c_topic} on the table, {a_quote} sounds different.",
         "{a_said} That gives {c_topic} an undertone.",
         "Whatever is said on {c_topic}, {a_topic} may add a feeling to it.",
+        "Some {mood} may lie between {c_topic} and {a_topic}.",
+        "{a_said} In the matter of {c_topic} that sounds like {mood}.",
+        "{C_topic} and {a_topic} could call for the same {gift}.",
+        "Near {c_topic} I would speak softly of {a_topic}.",
     ),
     (
         "The undertone is {mood}, as far as words can show it.",
         "I would put {gift} before any answer.",
-        "It may be the wish {need} that links them.",
+        "It may be the wish {need} that links them, or plain {mood}.",
         "Better to go gently there, in case of {shade}.",
         "That makes the matter warmer, and {mood} likelier.",
         "Asked in passing, it might bring out {body}.",
     ),
+)
+
+_CODAS = (
+    "a small comfort might be {comfort}",
+    "{comfort} would say more than an answer",
+    "the right gesture could be {comfort}",
+    "I would offer {comfort}, or else {comfort}",
+    "what might soften it is {d_topic}, or {comfort}",
+    "part of it goes to {d_topic}, part to {likeness}",
+    "it has the air of {likeness}",
+    "the mood is that of {likeness}",
+    "like {likeness}, it may need its time",
+    "it is as delicate as {likeness}",
 )
 
 EMOTIONAL = make_voice(
@@ -238,7 +256,10 @@ EMOTIONAL = make_voice(
         "gift": _GIFT,
         "need": _NEED,
         "body": _BODY,
+        "comfort": COMFORT,
+        "likeness": LIKENESS,
     },
     (_WARM, _TENSE, _TOWARD, _PLAIN, _BETWEEN),
     _FOCUS,
+    _CODAS,
 )

@@ -1,6 +1,7 @@
 """The metacognitive stream: what the thinking rests on, and what it leaves out."""
 
 from thought_generator.providers.composing.frames import Kinship, make_voice
+from thought_generator.providers.composing.voices.objects import CLUE, LIKENESS
 
 _UNKNOWN = """
     when it was said
@@ -55,12 +56,12 @@ _CHECK = """
 
 _EVIDENCE = (
     (
-        "{a_said} My reading of it rests on that one line.",
+        "{a_told} My reading of it rests on that one line.",
         "What I hold on {a_topic} comes from a single source.",
-        "The evidence for {a_topic} is this: {a_quote}.",
+        "The evidence for {a_topic} is this: {a_claim}.",
         "{A_topic} and {b_topic} are all that this thought stands on.",
-        "{a_said} Everything beyond that is my own addition.",
-        "I can point to {a_quote}, and to little else.",
+        "{a_told} Everything beyond that is my own addition.",
+        "I can point to {a_claim}, and to little else.",
         "{A_src} is my ground for bringing up {a_topic}.",
     ),
     (
@@ -68,7 +69,7 @@ _EVIDENCE = (
         "It would be sounder to {check}.",
         "The weak point is {unknown}.",
         "I should {check} before building on it.",
-        "That supports a guess, not a conclusion.",
+        "That supports a guess, not a conclusion on {unknown}.",
         "A fair objection would be that I favour {bias}.",
         "Confidence should stay low until I know {unknown}.",
     ),
@@ -91,7 +92,7 @@ _ATTENTION = (
         "Nothing forced that choice; {bias} probably did the rest.",
         "It would be fairer to {check}.",
         "What the choice hides is {unknown}.",
-        "The same question asked tomorrow might favour something else.",
+        "The same question asked tomorrow might favour {bias}.",
     ),
 )
 
@@ -102,11 +103,11 @@ _RETURNS = (
         "Again {a_topic}; {returns} went there too.",
     ),
     (
-        "Either it matters or I am circling.",
+        "Either it matters or I am circling, drawn by {bias}.",
         "The loop may be driven by {bias}.",
         "To get out of it I could {check}.",
         "Each return should add something, and so far {unknown} is missing.",
-        "What I avoid meanwhile might be {b_topic}.",
+        "What I avoid meanwhile might be {b_topic}, or {unknown}.",
         "A thread that keeps returning deserves one new question, such as {unknown}.",
     ),
 )
@@ -123,9 +124,9 @@ _SOURCES = (
         "Another voice might tell {unknown}.",
         "One-sided does not mean wrong, but I should {check}.",
         "That tilts the picture toward {bias}.",
-        "A second account would be worth more than a longer first one.",
+        "A second account would be worth more, above all on {unknown}.",
         "I can report what was said, not {unknown}.",
-        "It is a viewpoint, and mine inherits it.",
+        "It is a viewpoint, and mine inherits it, with a taste for {bias}.",
     ),
 )
 
@@ -136,8 +137,8 @@ _BOUNDARY = (
         "It is tempting to treat {a_topic} as understood.",
         "Between {a_topic} and {b_topic} I assumed a connection that no memory states.",
         "The memory of {a_topic} stops short.",
-        "{a_said} Here what I was told ends and my guessing begins.",
-        "If {a_quote} were wrong, I would not notice by myself.",
+        "{a_told} Here what I was told ends and my guessing begins.",
+        "If {a_claim} were wrong, I would not notice by myself.",
     ),
     (
         "The edge of it is {unknown}.",
@@ -146,7 +147,7 @@ _BOUNDARY = (
         "Two gaps stand out: {unknown}, and {unknown}.",
         "I would rather leave it open than fill it with {bias}.",
         "How I would find out: {check}.",
-        "Marking that limit is more useful than another association.",
+        "Marking that limit is more useful than guessing {unknown}.",
     ),
 )
 
@@ -162,7 +163,7 @@ _METHOD = (
     (
         "A better method would be to {check}.",
         "The shortcut has a price, namely {bias}.",
-        "It works for finding questions and fails for answering them.",
+        "It finds questions and answers few; one open is {unknown}.",
         "I would trust it more after learning {unknown}.",
         "Let me {check}, and only then go on.",
         "Seen from outside, the step favours {bias}.",
@@ -172,9 +173,13 @@ _METHOD = (
 _FOCUS = (
     (
         "Asked about {c_topic}, I reached for {a_topic}.",
-        "For {c_topic} the best match I found was {a_quote}.",
+        "For {c_topic} the best match I found was {a_claim}.",
         "Can {a_topic} tell me about {c_topic}, or is only the wording similar?",
-        "{a_said} I count that as evidence on {c_topic}, perhaps too readily.",
+        "{a_told} I count that as evidence on {c_topic}, perhaps too readily.",
+        "{C_topic} sent me to {a_topic} rather than to {b_topic}.",
+        "What do I know about {c_topic}? Mostly {a_topic}.",
+        "I read {a_topic} into {c_topic}; it may not be there.",
+        "Had nobody mentioned {c_topic}, {a_topic} would have stayed unnoticed.",
     ),
     (
         "The fit is partial; open remains {unknown}.",
@@ -182,13 +187,33 @@ _FOCUS = (
         "That choice favours {bias}.",
         "I can defend the link, but not {unknown}.",
         "To be safe I would {check}.",
-        "Nearness in words is not nearness in meaning.",
+        "Nearness in words is not nearness in meaning, and I like {bias}.",
     ),
+)
+
+_CODAS = (
+    "{clue} would be better evidence",
+    "nothing as solid as {clue} backs it",
+    "a sceptic would ask for {clue}",
+    "{clue} and {clue} could both prove me wrong",
+    "it would take {clue} to change my mind",
+    "a fair test would be {d_topic}, or {clue}",
+    "I left {d_topic} aside, and {clue} too",
+    "as a method it resembles {likeness}",
+    "from outside it may look like {likeness}",
+    "so far this is {likeness}, no more",
 )
 
 METACOGNITIVE = make_voice(
     Kinship.CLOSEST,
-    {"unknown": _UNKNOWN, "bias": _BIAS, "check": _CHECK},
+    {
+        "unknown": _UNKNOWN,
+        "bias": _BIAS,
+        "check": _CHECK,
+        "clue": CLUE,
+        "likeness": LIKENESS,
+    },
     (_EVIDENCE, _ATTENTION, _RETURNS, _SOURCES, _BOUNDARY, _METHOD),
     _FOCUS,
+    _CODAS,
 )

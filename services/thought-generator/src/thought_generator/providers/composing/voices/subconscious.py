@@ -1,6 +1,7 @@
 """The subconscious stream: a loose chain of images."""
 
 from thought_generator.providers.composing.frames import Kinship, make_voice
+from thought_generator.providers.composing.voices.objects import LIKENESS
 
 _IMAGE = """
     rain on a tin roof
@@ -183,6 +184,10 @@ _FOCUS = (
         "{C_topic} could thin out and let {a_topic} show through.",
         "With {c_topic} in the light, {a_topic} can wait in the shade with {image}.",
         "A step to the side of {c_topic}: {a_quote}.",
+        "{C_topic} on the lips, {a_topic} on the tongue, {image} in the ear.",
+        "Somewhere between {c_topic} and {a_topic}, {image}.",
+        "{C_topic} falling asleep as {a_topic} and waking as {image}.",
+        "Three cups: {c_topic}, {a_topic}, {b_topic}.",
     ),
     (
         "Between the two, {image}.",
@@ -193,9 +198,23 @@ _FOCUS = (
     ),
 )
 
+_CODAS = (
+    "and below that, {likeness}",
+    "it turns once, like {likeness}",
+    "{d_topic} at a distance, near {likeness}",
+    "then, without a sound, {likeness}",
+    "next to it {likeness}, and next to that {scent}",
+    "the rest is {likeness}",
+    "the shape of it, {likeness}",
+    "{likeness}, and then {d_topic}",
+    "half asleep, it says: {likeness}",
+    "it opens, and there is {likeness}",
+)
+
 SUBCONSCIOUS = make_voice(
     Kinship.FARTHEST,
-    {"image": _IMAGE, "scent": _SCENT, "colour": _COLOUR},
+    {"image": _IMAGE, "scent": _SCENT, "colour": _COLOUR, "likeness": LIKENESS},
     (_CHAIN, _DISSOLVE, _ROOM, _SOUND, _TRANSFORM),
     _FOCUS,
+    _CODAS,
 )

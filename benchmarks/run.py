@@ -1,0 +1,91 @@
+"""`make bench`: measures on this machine and prints target, measured, ratio."""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from benchmarks.figures import Figure  # noqa: E402
+from benchmarks.scenarios import idle, requests, start  # noqa: E402
+
+SCENARIOS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
+    "start": start.measure,
+    "requests": requests.measure,
+    "idle": idle.measure,
+}
+
+
+async def _measure(names: list[str]) -> list[Figure]:
+    figures = []
+    for name in names:
+        print(f"measuring: {name}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="claude-agi-bench-") as folder:
+            figures += await SCENARIOS[name](Path(folder))
+    return figures
+
+
+def _table(figures: list[Figure]) -> str:
+    lines = [
+        "| what | target | measured | ratio | |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for figure in figures:
+        sign = "≥" if figure.at_least else "≤"
+        lines.append(
+            f"| {figure.name} | {sign} {figure.target:g} {figure.unit} "
+            f"| {figure.measured:.2f} {figure.unit} | {figure.ratio:.2f} "
+            f"| {'' if figure.reached else 'missed'} |"
+        )
+    return "\n".join(lines)
+
+
+def _write(figures: list[Figure]) -> Path:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    now = datetime.now(UTC)
+    result = {
+        "measured_at": now.isoformat(timespec="seconds"),
+        "commit": commit,
+        "machine": {
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+            "system": platform.platform(terse=True),
+            "python": platform.python_version(),
+        },
+        "figures": [asdict(f) | {"ratio": round(f.ratio, 3)} for f in figures],
+    }
+    file = ROOT / "benchmarks" / "results" / f"{now:%Y-%m-%d}-{commit or 'none'}.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(result, indent=2) + "\n")
+    return file
+
+
+def main() -> None:
+    """Runs the scenarios named, all without a name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []])
+    names = parser.parse_args().scenario or list(SCENARIOS)
+    os.chdir(ROOT)
+    figures = asyncio.run(_measure(names))
+    print(_table(figures))
+    print(f"\nwritten to {_write(figures).relative_to(ROOT)}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""What callers of memory-service may meet.
+
+AppError
+├── NotFound        → MemoryUnknown
+├── InvalidRequest  → BlockedBySafety, VectorUnfit
+├── Conflict        → Forgotten
+├── BodyTooLarge    → LineTooLong
+├── Overloaded      → QueueFull
+└── Unavailable     → SafetyUnavailable, NotCaughtUp, NotReady
+"""
+
+from typing import Any
+
+from servicekit.errors import (
+    BodyTooLarge,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
+
+
+class MemoryUnknown(NotFound):
+    """This agent has no such memory."""
+
+    kind = "memory-unknown"
+
+
+class BlockedBySafety(InvalidRequest):
+    """Safety blocked this memory."""
+
+    kind = "blocked-by-safety"
+
+    def __init__(self, verdict: dict[str, Any]) -> None:
+        super().__init__("the content was blocked, nothing is stored", verdict=verdict)
+
+
+class VectorUnfit(InvalidRequest):
+    """The embedding cannot be used."""
+
+    kind = "embedding-unfit"
+
+
+class Forgotten(Conflict):
+    """This memory was deleted and does not come back."""
+
+    kind = "forgotten"
+
+
+class LineTooLong(BodyTooLarge):
+    """The line is longer than a memory can be."""
+
+    kind = "line-too-long"
+
+
+class QueueFull(Overloaded):
+    """Too many memories are waiting to be stored; try again later."""
+
+    kind = "queue-full"
+
+
+class SafetyUnavailable(Unavailable):
+    """There is no safety verdict, so nothing is stored."""
+
+    kind = "safety-unavailable"
+
+    def __init__(self, detail: str, retry_after_s: float | None) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s or type(self).retry_after_s
+
+
+class NotCaughtUp(Unavailable):
+    """The write named by X-Min-Seq is not visible here yet; try again later."""
+
+    kind = "not-caught-up"
+
+
+class NotReady(Unavailable):
+    """The service is starting; try again later."""
+
+    kind = "not-ready"

@@ -1,0 +1,121 @@
+"""The encoder on a thread of its own: a few texts at a time, queries first."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from embedding.model import Embedder
+
+from memory_service import metrics
+from memory_service.errors import NotReady, QueueFull
+from memory_service.models import Vector
+
+# A few seconds of work for one core; a further text gets 429.
+MAX_WAITING_TEXTS = 4096
+# Texts for each hop to the thread: a query waits for no more than these.
+TEXTS_PER_RUN = 4
+
+
+@dataclass(slots=True)
+class _Waiting:
+    text: str
+    vector: asyncio.Future[Vector]
+
+
+class EmbeddingQueue:
+    """Texts wait here in two lines: queries, and what is to be stored."""
+
+    def __init__(self, model_dir: Path) -> None:
+        self._model_dir = model_dir
+        self._embedder: Embedder | None = None
+        self._thread = ThreadPoolExecutor(1, "embedder")
+        self._queries: deque[_Waiting] = deque()
+        self._texts: deque[_Waiting] = deque()
+        self._arrived = asyncio.Event()
+
+    async def open(self) -> None:
+        """Loads the model; raises ModelUnavailable."""
+        loop = asyncio.get_running_loop()
+        self._embedder = await loop.run_in_executor(
+            self._thread, Embedder, self._model_dir
+        )
+
+    def close(self) -> None:
+        """Ends the thread; what waits gets no vector."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        for waiting in (*self._queries, *self._texts):
+            waiting.vector.cancel()
+
+    async def check(self) -> str | None:
+        """For readiness."""
+        return None if self._embedder else "the model is being loaded"
+
+    async def embed_query(self, text: str) -> Vector:
+        """The unit vector of one text, before all that is to be stored."""
+        return (await self._embed(self._queries, [text]))[0]
+
+    async def embed_texts(self, texts: Sequence[str]) -> list[Vector]:
+        """The unit vectors of texts, in order; all or QueueFull."""
+        return await self._embed(self._texts, texts)
+
+    async def run(self) -> None:
+        """Embeds what waits, for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while run := self._next_run():
+                await self._embed_run(run)
+
+    async def _embed(
+        self, line: deque[_Waiting], texts: Sequence[str]
+    ) -> list[Vector]:
+        if self._embedder is None:
+            raise NotReady("the embedding model is being loaded")
+        if len(self._queries) + len(self._texts) + len(texts) > MAX_WAITING_TEXTS:
+            raise QueueFull(f"{MAX_WAITING_TEXTS} texts wait to be embedded at most")
+        loop = asyncio.get_running_loop()
+        waiting = [_Waiting(text, loop.create_future()) for text in texts]
+        line.extend(waiting)
+        self._arrived.set()
+        try:
+            return [await one.vector for one in waiting]
+        finally:
+            # A caller who went away leaves no work behind.
+            for one in waiting:
+                one.vector.cancel()
+
+    def _next_run(self) -> list[_Waiting]:
+        run: list[_Waiting] = []
+        for line in (self._queries, self._texts):
+            while line and len(run) < TEXTS_PER_RUN:
+                one = line.popleft()
+                if not one.vector.done():
+                    run.append(one)
+        metrics.WAITING_TEXTS.set(len(self._queries) + len(self._texts))
+        return run
+
+    async def _embed_run(self, run: Sequence[_Waiting]) -> None:
+        assert self._embedder is not None
+        loop = asyncio.get_running_loop()
+        texts = [one.text for one in run]
+        try:
+            with metrics.EMBEDDING_SECONDS.time():
+                vectors = await loop.run_in_executor(
+                    self._thread, self._embedder.embed, texts
+                )
+        except Exception as error:  # noqa: BLE001 - it is the callers' to see
+            vectors = [error] * len(run)
+        for one, vector in zip(run, vectors, strict=True):
+            if not one.vector.done():
+                _settle(one.vector, vector)
+
+
+def _settle(future: asyncio.Future[Vector], result: Vector | Exception) -> None:
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(np.ascontiguousarray(result))

@@ -1,0 +1,86 @@
+"""Verdicts on what is to be remembered."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+
+from contracts.clients import SafetyApi
+from contracts.problem import ServiceError
+from contracts.safety import (
+    MAX_BATCH_ITEMS,
+    ValidateBatchRequest,
+    ValidateRequest,
+    Verdict,
+    VerdictName,
+)
+from contracts.verdicts import verdict_holds
+from memory_service.errors import BlockedBySafety, SafetyUnavailable
+from memory_service.models import Draft
+
+
+class Judge:
+    """Nothing passes without a verdict: the validator's, or one that it signed."""
+
+    def __init__(self, safety: SafetyApi, service_key: str | None) -> None:
+        self._safety = safety
+        self._service_key = service_key
+
+    async def judge(self, drafts: Sequence[Draft]) -> list[Draft | BlockedBySafety]:
+        """What may be stored, redacted where need be, in the order of the drafts.
+
+        Raises SafetyUnavailable where there is no verdict on any one of them.
+        """
+        asked = [draft for draft in drafts if not self._holds(draft)]
+        verdicts = iter(await self._ask(asked))
+        return [
+            draft if self._holds(draft) else _apply(draft, next(verdicts))
+            for draft in drafts
+        ]
+
+    def _holds(self, draft: Draft) -> bool:
+        verdict = draft.verdict
+        return (
+            verdict is not None
+            and self._service_key is not None
+            and verdict_holds(
+                self._service_key,
+                verdict.signature,
+                draft.agent_id,
+                draft.content,
+                verdict.verdict,
+                verdict.policy_version,
+            )
+        )
+
+    async def _ask(self, drafts: Sequence[Draft]) -> list[Verdict]:
+        requests = [
+            ValidateRequest(
+                content=draft.content, kind="memory", agent_id=draft.agent_id
+            )
+            for draft in drafts
+        ]
+        try:
+            if len(requests) == 1:
+                return [await self._safety.validate(requests[0])]
+            groups = await asyncio.gather(
+                *(
+                    self._safety.validate_batch(
+                        ValidateBatchRequest(items=requests[start:][:MAX_BATCH_ITEMS])
+                    )
+                    for start in range(0, len(requests), MAX_BATCH_ITEMS)
+                )
+            )
+        except ServiceError as error:
+            raise SafetyUnavailable(str(error), error.retry_after_s) from error
+        return [verdict for group in groups for verdict in group]
+
+
+def _apply(draft: Draft, verdict: Verdict) -> Draft | BlockedBySafety:
+    if verdict.verdict is VerdictName.BLOCK:
+        return BlockedBySafety(verdict.model_dump(mode="json", exclude={"signature"}))
+    if verdict.verdict is not VerdictName.REDACT:
+        return draft
+    if verdict.redacted_content is None:
+        raise SafetyUnavailable("a redaction came without its text", None)
+    # A vector that came along is the vector of what was redacted.
+    return replace(draft, content=verdict.redacted_content, vector=None)

@@ -1,0 +1,38 @@
+"""The first answer to an idempotent write: names of memories, never their content."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from memory_service.errors import BlockedBySafety, Forgotten
+from memory_service.models import Kept, Outcome
+from servicekit.errors import AppError
+
+# The id and whether it was stored then, or why it was not.
+Named = tuple[UUID, bool] | AppError
+
+
+def write_answer(outcomes: Sequence[Outcome]) -> str:
+    """The text that is kept under the key."""
+    return orjson.dumps([_write(outcome) for outcome in outcomes]).decode()
+
+
+def read_answer(text: str) -> list[Named]:
+    """What was answered then, in its order."""
+    return [_read(item) for item in orjson.loads(text)]
+
+
+def _write(outcome: Outcome) -> dict[str, Any]:
+    if isinstance(outcome, Kept):
+        return {"id": str(outcome.memory.id), "fresh": outcome.fresh}
+    return {"kind": outcome.kind, "detail": outcome.detail, **outcome.members}
+
+
+def _read(item: dict[str, Any]) -> Named:
+    if "id" in item:
+        return UUID(item["id"]), item["fresh"]
+    if item["kind"] == BlockedBySafety.kind:
+        return BlockedBySafety(item["verdict"])
+    return Forgotten(item["detail"])

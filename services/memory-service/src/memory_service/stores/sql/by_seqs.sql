@@ -1,0 +1,16 @@
+-- Those of $1's memories numbered $2 that may be recalled.
+SELECT agent.seq AS agent_seq, memory.*
+FROM agents AS agent
+LEFT JOIN LATERAL (
+    SELECT
+        id, seq, agent_id, user_id, session_id, content, memory_type, importance,
+        timestamp, created_at, updated_at, metadata, evidence, pinned, access_count,
+        last_accessed_at, superseded_by, expires_at
+    FROM memories
+    WHERE
+        agent_id = $1
+        AND seq = ANY($2::bigint[])
+        AND judged
+        AND (expires_at IS NULL OR expires_at > now())
+) AS memory ON true
+WHERE agent.agent_id = $1

@@ -1,0 +1,2 @@
+-- Takes the row of an agent that exists until the commit; its newest change.
+SELECT seq FROM agents WHERE agent_id = $1 FOR UPDATE

@@ -1,0 +1,65 @@
+"""`POST /api/safety/validate` and `/batch`."""
+
+from contracts.safety import (
+    CategoryHit,
+    ValidateBatchRequest,
+    ValidateBatchResponse,
+    ValidateRequest,
+    Verdict,
+)
+from safety_validator.models import Ruling, Submission
+from safety_validator.routes.dependencies import AnyCaller, InContext
+from servicekit.app import api_router
+
+__all__ = ["router"]
+
+router = api_router("/api/safety", "safety")
+# A verdict names this many places at most, the gravest rules first.
+MAX_CATEGORIES_SHOWN = 100
+
+
+@router.post("/validate")
+async def validate(
+    request: ValidateRequest, caller: AnyCaller, context: InContext
+) -> Verdict:
+    """The verdict on one text."""
+    caller.check_agent(request.agent_id)
+    (ruling,) = await context.validator.validate([_submission(request)])
+    return _verdict(ruling)
+
+
+@router.post("/validate/batch")
+async def validate_batch(
+    request: ValidateBatchRequest, caller: AnyCaller, context: InContext
+) -> ValidateBatchResponse:
+    """Verdicts in the order of the items."""
+    for item in request.items:
+        caller.check_agent(item.agent_id)
+    rulings = await context.validator.validate([_submission(i) for i in request.items])
+    return ValidateBatchResponse(results=[_verdict(ruling) for ruling in rulings])
+
+
+def _submission(request: ValidateRequest) -> Submission:
+    return Submission(request.content, request.kind, request.agent_id, request.stream)
+
+
+def _verdict(ruling: Ruling) -> Verdict:
+    judgement = ruling.judgement
+    return Verdict(
+        verdict=judgement.verdict,
+        categories=[
+            CategoryHit(
+                name=finding.rule.category,
+                score=finding.rule.score,
+                layer="rules",
+                rule=finding.rule.id,
+                span=finding.span,
+            )
+            for finding in judgement.findings[:MAX_CATEGORIES_SHOWN]
+        ],
+        redacted_content=judgement.redacted,
+        policy_version=ruling.policy_version,
+        took_ms=ruling.took_ms,
+        id=str(ruling.id),
+        signature=ruling.signature,
+    )
