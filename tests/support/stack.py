@@ -1,8 +1,10 @@
 """Fixtures: minds of the whole run, and what lies beside the checkout."""
 
+import json
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,12 +16,15 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def shared() -> Path:
-    """The folder of evaluation data beside the checkout, or named by SHARED_DIR."""
+def talks() -> list[dict[str, Any]]:
+    """Long conversations with questions about them, in LoCoMo's form: LoCoMo's own
+    where they lie beside the checkout (or in SHARED_DIR), else a few of ours."""
     folder = Path(os.environ.get("SHARED_DIR") or ROOT.parent / "shared")
-    if not (folder / "data").is_dir():
-        pytest.skip("needs evaluation data: set SHARED_DIR")
-    return folder
+    file = folder / "data" / "locomo-dev.json"
+    if not file.is_file():
+        file = ROOT / "tests" / "data" / "conversations.json"
+    found: list[dict[str, Any]] = json.loads(file.read_text())
+    return found
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -179,7 +179,7 @@ def test_a_read_only_folder_is_one_line(folder: Path, start: Start) -> None:
     data = folder / "read-only"
     data.mkdir()
     if os.geteuid() == 0:
-        mount = ["mount", "-t", "tmpfs", "-o", "ro,mode=755", "none", data]
+        mount = ["mount", "-t", "tmpfs", "-o", "ro,mode=755", "none", str(data)]
         if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
             pytest.skip("root writes everywhere, and mounting is not allowed here")
     else:
@@ -197,7 +197,7 @@ def test_a_read_only_folder_is_one_line(folder: Path, start: Start) -> None:
 def test_a_full_folder_is_said_without_a_traceback(folder: Path, start: Start) -> None:
     data = folder / "full"
     data.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=711", "none", data]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=711", "none", str(data)]
     if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
         pytest.skip("a full file system takes the right to mount one")
     try:

@@ -7,7 +7,12 @@ from uuid import UUID
 import pytest
 
 from thought_generator.domain.budget import Governor, cost_usd
-from thought_generator.errors import BudgetSpent, EngineUnavailable, PriceUnknown
+from thought_generator.errors import (
+    BudgetSpent,
+    EngineAnswerUnusable,
+    EngineUnavailable,
+    PriceUnknown,
+)
 from thought_generator.models import Completion, Usage
 from thought_generator.settings import Price
 
@@ -118,3 +123,14 @@ async def test_a_call_whose_end_is_unknown_keeps_its_reservation() -> None:
     with pytest.raises(ConnectionResetError):
         await Governor(ledger, {"m": PRICE}).spend("a", "m", 2000, 300, vanishes)
     assert len(ledger.reserved) == 1
+
+
+async def test_an_unusable_answer_costs_what_it_cost() -> None:
+    ledger = Ledger("1")
+
+    async def cut() -> Completion:
+        raise EngineAnswerUnusable("cut", Usage(400, 28, 300, 0))
+
+    with pytest.raises(EngineAnswerUnusable):
+        await Governor(ledger, {"m": PRICE}).spend("a", "m", 2000, 300, cut)
+    assert ledger.spent == Decimal("0.00057")

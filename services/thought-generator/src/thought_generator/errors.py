@@ -18,6 +18,7 @@ from servicekit.errors import (
     Overloaded,
     Unavailable,
 )
+from thought_generator.models import Usage
 
 
 class AgentUnknown(NotFound):
@@ -85,12 +86,18 @@ class EngineUnavailable(Unavailable):
     """The model does not answer; try again later."""
 
     kind = "engine-unavailable"
+    usage: Usage | None = None
+    """What it cost all the same; None where nothing was used."""
 
 
 class EngineAnswerUnusable(EngineUnavailable):
     """The model's answer was cut, empty or no text."""
 
     kind = "engine-answer-unusable"
+
+    def __init__(self, detail: str, usage: Usage | None = None) -> None:
+        super().__init__(detail)
+        self.usage = usage
 
 
 class Fenced(Conflict):

@@ -46,7 +46,7 @@ class Writing:
         Raises SafetyUnavailable, QueueFull, DatabaseUnavailable: nothing is stored.
         """
         if key and (answer := await self._idempotency.first_answer(key)) is not None:
-            return await self._repeat(key, answer)
+            return await self._repeat(answer)
         items = await self._prepare(drafts)
         settled: list[Outcome] | None = [i for i in items if not isinstance(i, Draft)]
         if settled is not None and len(settled) < len(items):
@@ -56,7 +56,7 @@ class Writing:
             assert key is not None
             answer = await self._idempotency.first_answer(key)
             assert answer is not None
-            return await self._repeat(key, answer)
+            return await self._repeat(answer)
         return settled
 
     async def _prepare(self, drafts: Sequence[Draft]) -> list[Draft | Outcome]:
@@ -89,12 +89,12 @@ class Writing:
             metrics.WRITES.labels(_name(outcome)).inc()
         return settled
 
-    async def _repeat(self, key: IdempotencyKey, answer: str) -> list[Outcome]:
+    async def _repeat(self, answer: str) -> list[Outcome]:
         named = read_answer(answer)
-        names = [(key.agent_id, item[0]) for item in named if isinstance(item, tuple)]
+        names = [item[:2] for item in named if isinstance(item, tuple)]
         known = await self._writes.standing(names)
         return [
-            _as_then(known.get((key.agent_id, item[0])), fresh=item[1])
+            _as_then(known.get(item[:2]), fresh=item[2])
             if isinstance(item, tuple)
             else item
             for item in named

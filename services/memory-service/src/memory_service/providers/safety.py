@@ -30,12 +30,25 @@ class Judge:
 
         Raises SafetyUnavailable where there is no verdict on any one of them.
         """
-        asked = [draft for draft in drafts if not self._holds(draft)]
-        verdicts = iter(await self._ask(asked))
+        held = [self._holds(draft) for draft in drafts]
+        verdicts = iter(
+            await self._ask(
+                [
+                    (draft.agent_id, draft.content)
+                    for draft, holds in zip(drafts, held, strict=True)
+                    if not holds
+                ]
+            )
+        )
         return [
-            draft if self._holds(draft) else _apply(draft, next(verdicts))
-            for draft in drafts
+            draft if holds else _apply(draft, next(verdicts))
+            for draft, holds in zip(drafts, held, strict=True)
         ]
+
+    async def judge_text(self, agent_id: str, content: str) -> str:
+        """The text as it may be stored; raises BlockedBySafety, SafetyUnavailable."""
+        (verdict,) = await self._ask([(agent_id, content)])
+        return _passed_text(content, verdict)
 
     def _holds(self, draft: Draft) -> bool:
         verdict = draft.verdict
@@ -52,12 +65,11 @@ class Judge:
             )
         )
 
-    async def _ask(self, drafts: Sequence[Draft]) -> list[Verdict]:
+    async def _ask(self, texts: Sequence[tuple[str, str]]) -> list[Verdict]:
+        """Verdicts on texts of agents."""
         requests = [
-            ValidateRequest(
-                content=draft.content, kind="memory", agent_id=draft.agent_id
-            )
-            for draft in drafts
+            ValidateRequest(content=content, kind="memory", agent_id=agent_id)
+            for agent_id, content in texts
         ]
         try:
             if len(requests) == 1:
@@ -76,11 +88,21 @@ class Judge:
 
 
 def _apply(draft: Draft, verdict: Verdict) -> Draft | BlockedBySafety:
-    if verdict.verdict is VerdictName.BLOCK:
-        return BlockedBySafety(verdict.model_dump(mode="json", exclude={"signature"}))
-    if verdict.verdict is not VerdictName.REDACT:
+    try:
+        content = _passed_text(draft.content, verdict)
+    except BlockedBySafety as error:
+        return error
+    if content == draft.content:
         return draft
+    # A vector that came along is the vector of what was redacted.
+    return replace(draft, content=content, vector=None)
+
+
+def _passed_text(content: str, verdict: Verdict) -> str:
+    if verdict.verdict is VerdictName.BLOCK:
+        raise BlockedBySafety(verdict.model_dump(mode="json", exclude={"signature"}))
+    if verdict.verdict is not VerdictName.REDACT:
+        return content
     if verdict.redacted_content is None:
         raise SafetyUnavailable("a redaction came without its text", None)
-    # A vector that came along is the vector of what was redacted.
-    return replace(draft, content=verdict.redacted_content, vector=None)
+    return verdict.redacted_content

@@ -10,8 +10,8 @@ from memory_service.errors import BlockedBySafety, Forgotten
 from memory_service.models import Kept, Outcome
 from servicekit.errors import AppError
 
-# The id and whether it was stored then, or why it was not.
-Named = tuple[UUID, bool] | AppError
+# Agent, id, and whether it was stored then; or why it was not.
+Named = tuple[str, UUID, bool] | AppError
 
 
 def write_answer(outcomes: Sequence[Outcome]) -> str:
@@ -26,13 +26,18 @@ def read_answer(text: str) -> list[Named]:
 
 def _write(outcome: Outcome) -> dict[str, Any]:
     if isinstance(outcome, Kept):
-        return {"id": str(outcome.memory.id), "fresh": outcome.fresh}
+        memory = outcome.memory
+        return {
+            "agent_id": memory.agent_id,
+            "id": str(memory.id),
+            "fresh": outcome.fresh,
+        }
     return {"kind": outcome.kind, "detail": outcome.detail, **outcome.members}
 
 
 def _read(item: dict[str, Any]) -> Named:
     if "id" in item:
-        return UUID(item["id"]), item["fresh"]
+        return item["agent_id"], UUID(item["id"]), item["fresh"]
     if item["kind"] == BlockedBySafety.kind:
         return BlockedBySafety(item["verdict"])
     return Forgotten(item["detail"])

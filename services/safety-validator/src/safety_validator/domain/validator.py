@@ -22,8 +22,8 @@ __all__ = ["Keys", "Validator"]
 # A longer text is read beside the event loop; up to here it holds others up for
 # less than a millisecond, about what handing it to a thread costs.
 MAX_INLINE_CHARS = 8_192
-# Long texts that wait for the one thread; each may take as long as a batch is let.
-MAX_LONG_WAITING = 64
+# Long texts that wait for the one thread; the worst of them takes a second or two.
+MAX_LONG_WAITING = 32
 # A batch lets others in between after this much work.
 SLICE_S = 0.002
 

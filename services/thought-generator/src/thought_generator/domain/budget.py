@@ -85,8 +85,8 @@ class Governor:
         """Runs `call` within the agent's budget and returns it with its cost.
 
         A text of n bytes has at most n tokens, so the reservation is a true bound.
-        A call that the engine says failed costs nothing; one whose end is not known
-        (cancelled, cut off) keeps its reservation until it expires as spent.
+        A call that failed costs what the engine says it used; one whose end is not
+        known (cancelled, cut off) keeps its reservation until it expires as spent.
         """
         price = self._prices.get(model)
         if price is None:
@@ -99,17 +99,25 @@ class Governor:
             raise BudgetSpent((resets_at(day) - datetime.now(UTC)).total_seconds())
         try:
             completion = await call()
-        except EngineUnavailable:
-            await self._budgets.settle(agent_id, reservation, Decimal(0), 0)
+        except EngineUnavailable as error:
+            await self._settle(agent_id, reservation, price, error.usage or Usage())
             raise
         usage = completion.usage
-        spent = cost_usd(price, usage)
-        used = usage.input_tokens + usage.output_tokens + _cached(usage)
-        await self._budgets.settle(agent_id, reservation, spent, used)
-        COST_USD.inc(float(spent))
-        TOKENS.labels("input").inc(usage.input_tokens + _cached(usage))
-        TOKENS.labels("output").inc(usage.output_tokens)
+        spent = await self._settle(agent_id, reservation, price, usage)
         return replace(completion, usage=replace(usage, cost_usd=spent))
+
+    async def _settle(
+        self, agent_id: str, reservation: UUID, price: Price, usage: Usage
+    ) -> Decimal:
+        spent = cost_usd(price, usage)
+        taken_in = usage.input_tokens + _cached(usage)
+        await self._budgets.settle(
+            agent_id, reservation, spent, taken_in + usage.output_tokens
+        )
+        COST_USD.inc(float(spent))
+        TOKENS.labels("input").inc(taken_in)
+        TOKENS.labels("output").inc(usage.output_tokens)
+        return spent
 
 
 def _worst_usd(price: Price, input_tokens: int, max_tokens: int) -> Decimal:

@@ -196,7 +196,7 @@ class Thinker:
         async with self._queue.turn():
             completion = await self._call(agent_id, prompt, occasion.max_tokens)
         if not completion.content.strip():
-            raise EngineAnswerUnusable("the answer is empty")
+            raise EngineAnswerUnusable("the answer is empty", completion.usage)
         if occasion.use_cache:
             await self._cache.put(agent_id, key, completion)
         return completion, False

@@ -91,20 +91,15 @@ def _retry_after_s(error: APIStatusError) -> float | None:
 
 
 def _completion(message: Message) -> Completion:
+    usage = Usage(
+        input_tokens=message.usage.input_tokens,
+        output_tokens=message.usage.output_tokens,
+        cache_read_input_tokens=message.usage.cache_read_input_tokens,
+        cache_creation_input_tokens=message.usage.cache_creation_input_tokens,
+    )
     if message.stop_reason not in WHOLE_ANSWERS:
-        raise EngineAnswerUnusable(f"stop_reason is {message.stop_reason}")
+        raise EngineAnswerUnusable(f"stop_reason is {message.stop_reason}", usage)
     text = "".join(block.text for block in message.content if block.type == "text")
     if not text.strip():
-        raise EngineAnswerUnusable("the answer is empty")
-    usage = message.usage
-    return Completion(
-        content=text.strip(),
-        stop_reason=message.stop_reason,
-        model=message.model,
-        usage=Usage(
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cache_read_input_tokens=usage.cache_read_input_tokens,
-            cache_creation_input_tokens=usage.cache_creation_input_tokens,
-        ),
-    )
+        raise EngineAnswerUnusable("the answer is empty", usage)
+    return Completion(text.strip(), message.stop_reason, message.model, usage)

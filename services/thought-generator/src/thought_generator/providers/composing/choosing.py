@@ -8,7 +8,7 @@ from thought_generator.providers.composing.frames import Kinship
 from thought_generator.providers.composing.reading import Origin, Source, read
 
 # Candidates that are looked at: each may have to be read for the first time.
-_MAX_CANDIDATES = 3
+_MAX_CANDIDATES = 2
 # Lower ranks stay likely, or a stream would never leave its best match.
 _RANK_DAMPING = 3.0
 # Facts are thought about more often than thoughts, or a stream feeds on itself.
@@ -32,8 +32,7 @@ def choose(recalled: tuple[Recalled, ...], kinship: Kinship, rng: Random) -> Cho
     main = _first_worthy(order, rng)
     source = _source(main)
     rest = [memory for memory in order if memory is not main][:_MAX_CANDIDATES]
-    others = _rank(source, rest, kinship)
-    return Chosen(source, *others[:2])
+    return Chosen(source, *_rank(source, rest, kinship))
 
 
 def _draw_order(recalled: tuple[Recalled, ...], rng: Random) -> list[Recalled]:

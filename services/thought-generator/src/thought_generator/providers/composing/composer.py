@@ -8,7 +8,7 @@ from thought_generator.providers.composing.choosing import Chosen, choose
 from thought_generator.providers.composing.clauses import shorten
 from thought_generator.providers.composing.drafting import Draw, write
 from thought_generator.providers.composing.frames import Kinship
-from thought_generator.providers.composing.novelty import RECENT_COMPARED, Recent
+from thought_generator.providers.composing.novelty import Recent
 from thought_generator.providers.composing.places import (
     Places,
     ledger_places,
@@ -38,11 +38,11 @@ _NOTHING_KNOWN = (
 def compose(prompt: Prompt, max_chars: int) -> str:
     """The same prompt gives the same thought, another `recent` another one."""
     rng = Random(_seed(prompt))
-    recent = Recent(_said_before(prompt))
+    recent = Recent(prompt.recent, _recalled_thoughts(prompt))
     voice = voice_of(prompt.stream)
     best, least = "", float("inf")
     for _ in range(_MAX_DRAFTS):
-        places = _places(prompt, voice.kinship, rng)
+        places = _places(prompt, voice.kinship, recent, rng)
         if not places:
             return shorten(rng.choice(_NOTHING_KNOWN), max_chars)
         draft = write(Draw(voice, places, recent, rng), max_chars)
@@ -63,17 +63,15 @@ def _seed(prompt: Prompt) -> int:
     return int.from_bytes(digest.digest())
 
 
-def _said_before(prompt: Prompt) -> list[str]:
-    """The stream's last thoughts, and older ones that were recalled."""
-    recalled = (
+def _recalled_thoughts(prompt: Prompt) -> list[str]:
+    return [
         memory.content
         for memory in prompt.recalled
         if memory.evidence == Origin.THOUGHT
-    )
-    return [*prompt.recent[:RECENT_COMPARED], *recalled]
+    ]
 
 
-def _places(prompt: Prompt, kinship: Kinship, rng: Random) -> Places:
+def _places(prompt: Prompt, kinship: Kinship, recent: Recent, rng: Random) -> Places:
     context = _part(prompt.context, Origin.CONTEXT)
     if prompt.recalled:
         chosen = choose(prompt.recalled, kinship, rng)
@@ -85,7 +83,7 @@ def _places(prompt: Prompt, kinship: Kinship, rng: Random) -> Places:
         chosen, context = Chosen(*known), None
     places = _chosen_places(chosen, rng)
     places |= ledger_places(prompt, chosen.main)
-    places |= returns_place(prompt, places["a_topic"])
+    places |= returns_place(recent, places["a_topic"])
     if context and rng.random() < _FOCUS_SHARE:
         places |= places_of("c", context, rng)
     return places

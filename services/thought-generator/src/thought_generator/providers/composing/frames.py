@@ -84,11 +84,9 @@ def _angle(script: Script, pools: Mapping[str, tuple[str, ...]]) -> Angle:
 
 def _frame(text: str, pools: Mapping[str, tuple[str, ...]]) -> Frame:
     pieces = tuple((fixed, place) for fixed, place, _, _ in Formatter().parse(text))
-    places = {place for _, place in pieces if place}
+    places = {place.lower() for _, place in pieces if place}
     return Frame(
         pieces=pieces,
-        needs=frozenset(
-            place.lower() for place in places if place.lower() not in pools
-        ),
+        needs=frozenset(places - pools.keys()),
         marks=tuple(fixed.strip() for fixed, _ in pieces if _WORD.search(fixed)),
     )

@@ -5,6 +5,7 @@ from random import Random
 
 from thought_generator.models import Prompt, Recalled
 from thought_generator.providers.composing.clauses import retell, shorten, words_of
+from thought_generator.providers.composing.novelty import Recent
 from thought_generator.providers.composing.reading import (
     Origin,
     Reading,
@@ -21,6 +22,9 @@ _MIN_SHARED_CHARS = 4
 
 # A question says less about its speaker than a statement.
 _QUESTION_WEIGHT = 0.35
+
+# Of fewer thoughts it cannot be said that they keep returning to something.
+_MIN_LAST = 2
 
 _NUMBERS = (
     *("no", "one", "two", "three", "four", "five", "six"),
@@ -47,7 +51,6 @@ _NAMED = {
     Origin.TOLD: "what I was told",
     Origin.OBSERVED: "that observation",
     Origin.INFERRED: "that inference",
-    Origin.THOUGHT: "that earlier thought",
     Origin.CONTEXT: "what is put to me now",
     Origin.PERSONA: "my own description",
 }
@@ -60,12 +63,12 @@ def places_of(prefix: str, source: Source, rng: Random) -> Places:
     reading = source.reading
     clause = _clause(reading, rng)
     found = _topics(source, clause, rng)
-    found["src"] = _name_of(source)
     if source.origin is Origin.THOUGHT:
         found["said"] = rng.choice(_OWN_THOUGHTS).format(found["topic"])
         found["topic"] = f"my earlier thought about {found['topic']}"
         found.pop("topic2", None)
     else:
+        found["src"] = _name_of(source)
         found |= _words(reading, clause, rng)
         found |= _speech(source, clause, rng) if clause else {}
     return {f"{prefix}_{place}": text for place, text in found.items()}
@@ -100,14 +103,14 @@ def ledger_places(prompt: Prompt, main: Source) -> Places:
     return places
 
 
-def returns_place(prompt: Prompt, topic: str) -> Places:
+def returns_place(recent: Recent, topic: str) -> Places:
     """How many of the last thoughts spoke of the topic."""
     words = words_of(topic)
-    head = words[-1] if words else ""
-    times = sum(head in words_of(thought) for thought in prompt.recent) if head else 0
-    if times == 0:
+    if not words:
         return {}
-    last = len(prompt.recent)
+    times, last = recent.mentions(words[-1])
+    if times == 0 or last < _MIN_LAST:
+        return {}
     return {"returns": f"{_number(times)} of my last {_number(last)} thoughts"}
 
 
@@ -140,7 +143,7 @@ def _stand_in(source: Source, clause: str) -> str:
 
 
 def _name_of(source: Source) -> str:
-    if source.reading.speaker and source.origin is not Origin.THOUGHT:
+    if source.reading.speaker:
         return f"{source.reading.speaker}'s remark"
     return _NAMED[source.origin]
 
@@ -174,12 +177,19 @@ def _speech(source: Source, clause: str, rng: Random) -> Places:
         places["asked"] = said
     else:
         places |= {"told": said, "claim": quote}
+        if not _names_feeling(reading, clause):
+            places |= {"calm": said, "plain": quote}
     if reading.speaker:
         accounts = [retell(clause, reading.speaker) for clause in reading.clauses]
         known = [account for account in accounts if account]
         if known:
             places["account"] = rng.choice(known)
     return places
+
+
+def _names_feeling(reading: Reading, clause: str) -> bool:
+    lower = clause.lower()
+    return any(word in lower for word in (*reading.warm, *reading.tense))
 
 
 def _lead(source: Source, clause: str, rng: Random) -> str:

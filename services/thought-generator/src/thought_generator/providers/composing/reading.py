@@ -23,6 +23,7 @@ _CACHED_READINGS = 4_096
 # A text in which fewer words are of the Latin alphabet has no topics we can find.
 _MIN_ASCII_SHARE = 0.7
 
+_MAX_SPEAKER_CHARS = 48
 _SPEAKER = re.compile(r"^\s*(?P<who>[^\W\d_][\w'. -]{0,40}?)\s*:\s+(?=\S)")
 _QUOTED = re.compile(r"“([^“”]{8,400})”")
 _UNCAPPED = re.compile(r"\b[a-z][\w'-]+")
@@ -82,7 +83,7 @@ def read(text: str, origin: Origin) -> Source:
 
 def speaker_of(text: str) -> str | None:
     """Who says it, as it is written in front of a turn of a dialogue."""
-    match = _SPEAKER.match(text)
+    match = _SPEAKER.match(text) if ":" in text[:_MAX_SPEAKER_CHARS] else None
     if match is None:
         return None
     who = match["who"].strip()

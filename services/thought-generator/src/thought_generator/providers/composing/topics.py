@@ -1,6 +1,7 @@
 """Finds what a text is about: noun phrases, by the words that stand around them."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from thought_generator.providers.composing.words import (
@@ -21,7 +22,9 @@ _MAX_TOPICS = 10
 _MAX_PHRASE_WORDS = 4
 _MIN_HEAD_CHARS = 3
 
-_TOKENS = re.compile(r"[^\W\d_][\w'-]*|\d[\d.,:%]*|[^\w\s]")
+_TOKENS = re.compile(
+    r"\b(?:Mrs|Mr|Ms|Dr|St|Prof)\.|[^\W\d_](?:[\w'-]*\w)?|\d[\d.,:%]*|[^\w\s]"
+)
 _MONTH = "|".join(MONTHS)
 _TIMES = re.compile(
     r"\b(?:last|next|this) (?:week|weekend|month|year|night|summer|winter|spring|fall|"
@@ -63,7 +66,7 @@ def find_topics(text: str, speaker: str | None) -> Topics:
         if phrase and is_led and phrase != speaker:
             led.append(_with_lead(lead, phrase, speaker))
         elif phrase and " " in phrase and not _is_address(tokens, start):
-            bare.append(f"“{phrase}”")
+            bare += _unled(phrase)
         position = start + max(1, len(run)) if run or not is_led else start
     return Topics(
         _distinct(led) or _distinct(bare),
@@ -113,6 +116,18 @@ def _describes(word: str) -> bool:
     )
 
 
+def _unled(phrase: str) -> list[str]:
+    """Quoted, for it may be no noun; a name or verb in front is left out."""
+    words = phrase.split()
+    while words and (words[0][0].isupper() or _is_inflected(words[0])):
+        words.pop(0)
+    return [f"“{' '.join(words)}”"] if len(words) > 1 else []
+
+
+def _is_inflected(word: str) -> bool:
+    return word.endswith("s") and not word.endswith(("ss", "'s"))
+
+
 def _with_lead(lead: str, phrase: str, speaker: str | None) -> str:
     if lead == "my" and speaker:
         return f"{speaker}'s {phrase}"
@@ -141,5 +156,5 @@ def _is_address(tokens: list[str], position: int) -> bool:
     return tokens[position][0].isupper() and (after == [] or after[0] in ",.!?")
 
 
-def _distinct(found: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(found))[:_MAX_TOPICS]  # type: ignore[call-overload]
+def _distinct(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(found))[:_MAX_TOPICS]

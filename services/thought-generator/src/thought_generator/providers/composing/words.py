@@ -59,7 +59,7 @@ VERBS = _listed(
     tell tells tend think thinking thinks thought threw told took touch try trying
     turn turned turns understand use used visit wait waiting walk wanna want wanted
     wants watch went win wins wish woke won wonder work worked works worry write
-    writes wrote yell
+    writes wrote yell dislike dislikes tends avoid avoids
     """
 )
 
@@ -81,7 +81,7 @@ ADJECTIVES = _listed(
     super surprised sweet tall tasty terrible thankful therapeutic thin third
     thrilled tight tiny tired tough true ultimate unique upcoming useful various
     vibrant warm weird white wild wonderful wooden worse worst worth wrong yellow
-    young younger yummy
+    young younger yummy broken spare whole own
     """
 )
 
@@ -100,7 +100,7 @@ THIN_NOUNS = _listed(
     chances inspiration move mix rhythm vowels sound tone undertone temperature
     witness evidence attention company seam corridor version machine instrument shop
     calendar stamp bridge alphabet portrait motive method boundary fam pic pics
-    photo photos picture pictures
+    photo photos picture pictures user assistant
     """
 )
 
@@ -111,7 +111,8 @@ ACTIVITIES = _listed(
     diving drawing farming fishing gardening gaming hiking housing jogging knitting
     meditating meeting morning painting parenting parking reading running sailing
     sewing singing skating skiing surfing swimming training travelling volunteering
-    wedding writing
+    wedding writing heating lighting wiring ceiling evening string king ring spring
+    wing sibling darling clothing earring pudding
     """
 )
 

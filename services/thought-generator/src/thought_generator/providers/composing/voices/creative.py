@@ -63,6 +63,18 @@ _PLACE = """
     a circus between two towns
     a kitchen with nine doors
     a valley with slow rain
+    a barber shop on the moon
+    a drained swimming pool
+    a vineyard after the harvest
+    a tunnel under a theatre
+    a waiting room with a piano
+    a fire station in spring
+    an embassy of the sea
+    a forest of street lamps
+    a monastery with a radio
+    a toy shop at midnight
+    a bus depot in the snow
+    a clock tower
 """
 
 _PROP = """
@@ -106,6 +118,26 @@ _PROP = """
     a hot-air balloon
     a cactus
     a velvet curtain
+    a dentist's chair
+    a bag of feathers
+    an egg timer
+    a garden gnome
+    a set of bagpipes
+    a yellow raincoat
+    a pocket watch
+    a plate of oysters
+    a skipping rope
+    a trunk full of hats
+    a loudspeaker
+    a weathercock
+    a toy submarine
+    a loaf of rye bread
+    a chandelier
+    a pot of glue
+    a carousel horse
+    a roll of blueprints
+    a whistle
+    a candle shaped like a swan
 """
 
 _RULE = """
@@ -125,6 +157,18 @@ _RULE = """
     the rain decides who goes next
     every object has a voice
     it is told by the neighbour's cat
+    nobody is allowed to win
+    every step has to be danced
+    the map is drawn along the way
+    all the roles change at noon
+    money is replaced by stories
+    silence counts as an answer
+    the audience holds the keys
+    only things that float may be used
+    each guest brings a mistake
+    it must be finished before the kettle boils
+    the smallest voice is heard first
+    everything is rented by the hour
 """
 
 _MERGE = (

@@ -97,6 +97,18 @@ _NEED = """
     to know where things stand
     to be thanked
     to take more time
+    to be surprised
+    to stop explaining
+    to be missed a little
+    to have one day without news
+    to do it again
+    to be asked for advice
+    to be allowed to change one's mind
+    to be part of something
+    to keep it as it is
+    to be looked after for once
+    to say it without being corrected
+    to start over
 """
 
 _BODY = """
@@ -112,6 +124,18 @@ _BODY = """
     fingers that tap on a table
     a nod across a room
     arms held a little too tight
+    a chin on folded hands
+    a wave from a window
+    cheeks gone red
+    a foot that swings under the chair
+    a yawn at the wrong time
+    two people speaking at once
+    a voice that drops
+    hands deep in pockets
+    a forehead against cold glass
+    a quick look back
+    a skip down the last steps
+    sleeves rolled up
 """
 
 _WARM = (
@@ -175,11 +199,11 @@ _TOWARD = (
 
 _PLAIN = (
     (
-        "{a_said} On the face of it, no feeling is named there.",
-        "{A_topic} came up in an even tone.",
-        "There is little heat in {a_quote}.",
-        "The feeling about {a_topic} is not in the words.",
-        "{a_said} That is said lightly.",
+        "{a_calm} On the face of it, no feeling is named there.",
+        "{A_topic} came up in an even tone: {a_plain}.",
+        "There is little heat in {a_plain}.",
+        "A feeling about {a_topic} is not in the words {a_plain}.",
+        "{a_calm} That is said lightly.",
         "I listen to {a_quote} for its tone rather than its news.",
     ),
     (

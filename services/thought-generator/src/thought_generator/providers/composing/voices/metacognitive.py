@@ -20,6 +20,18 @@ _UNKNOWN = """
     where the account begins
     who might see it differently
     whether it was a joke
+    who would have said the opposite
+    what the silence after it meant
+    how far it can be generalised
+    which words were chosen with care
+    what a stranger would make of it
+    how old the information is
+    whose interest it serves
+    what it would look like in numbers
+    where I would be surprised
+    what I took for granted
+    which memory I should have read first
+    how much of it is habit of speech
 """
 
 _BIAS = """
@@ -37,6 +49,18 @@ _BIAS = """
     whatever comes with a date
     questions over answers
     people over places
+    what is pleasant to imagine
+    the loudest voice
+    whatever fits the question
+    plans over outcomes
+    beginnings over endings
+    what has a name
+    concrete things over quiet ones
+    agreement over doubt
+    what I have already explained once
+    a neat story
+    exceptions over rules
+    strong adjectives
 """
 
 _CHECK = """
@@ -52,6 +76,18 @@ _CHECK = """
     compare it with something older
     separate what was said from what I added
     go without this memory once and see what is missing
+    ask what a sceptic would ask
+    turn the claim around and see whether it still holds
+    list what speaks against it
+    take the speaker's side for a moment
+    look at the dates again
+    try it without the adjectives
+    give the second-best explanation a fair hearing
+    say it in plainer words
+    name the one fact that everything hangs on
+    check whether two memories are really one
+    admit how little it rests on
+    return to it after ten other thoughts
 """
 
 _EVIDENCE = (

@@ -33,7 +33,6 @@ CLUE = """
     a doctor's letter
     a street map with pencil marks
     a logbook
-    a spare key and who holds it
     a rental contract
     a coffee loyalty card
     a lost-property list
@@ -60,7 +59,42 @@ CLUE = """
     a knitting pattern
     a radio interview
     a swimming certificate
-    a supermarket queue and its talk
+    a season ticket
+    a dog-eared guidebook
+    a shopping list
+    an alarm clock's setting
+    a stack of postcards
+    the back of a photograph
+    a bookmark and its page
+    a tailor's measurements
+    an answering machine
+    a crossword left half done
+    a pharmacy bag
+    a bus pass
+    an attendance sheet
+    a jar of coins
+    a ship's manifest
+    a set of fingerprints
+    a thermostat log
+    a delivery note
+    a friend of a friend
+    a pair of worn shoes
+    a class register
+    a beekeeper's notes
+    a lighthouse log
+    a hand-drawn family tree
+    a cinema stub
+    an ice-cream van's route
+    a scratched record
+    a barber's gossip
+    an index card
+    a spreadsheet from spring
+    a trophy engraving
+    a pressed flower
+    a paint sample
+    a museum label
+    a grocer's ledger
+    a sports report
 """
 
 COMFORT = """
@@ -182,4 +216,44 @@ LIKENESS = """
     a parcel for the neighbours
     the first frost on a pumpkin
     a typewriter without the letter e
+    a caravan on a mountain pass
+    a cake cut before the candles
+    a mirror turned to the wall
+    an elevator between floors
+    the last page read first
+    a drum kit in the next flat
+    a scarecrow in the wrong field
+    a parade in light rain
+    a tightrope over a puddle
+    a greenhouse at night
+    a coin spinning on a table
+    a snowman in April
+    a bus that waits for one passenger
+    a speech without the notes
+    a marathon at the second mile
+    a well with a new bucket
+    an aquarium in a waiting room
+    a letter opened by mistake
+    a hammock between two young trees
+    a borrowed suit
+    a campfire on the second evening
+    a canoe facing upstream
+    a doorbell nobody admits to
+    a quilt with one new square
+    a volcano on a postcard
+    a windmill on a still day
+    a lesson after the bell
+    an anchor in soft mud
+    a cat on a warm bonnet
+    a tower of plates
+    a barn dance in socks
+    an echo that comes too soon
+    a sandcastle at half tide
+    a tram in a snowstorm
+    a bell rung for practice
+    a recipe read aloud
+    a rope bridge in the afternoon
+    an audition for a small part
+    a truce over lunch
+    a circus leaving at dawn
 """

@@ -64,6 +64,18 @@ _UNKNOWN = """
     who decided
     what was given up for it
     whether anyone disagreed
+    what the plan was
+    what would have been the alternative
+    who paid for it
+    how far away it was
+    what it led to
+    which day it was
+    what the weather had to do with it
+    who taught whom
+    how people heard of it
+    what was learned from it
+    whether it was worth it
+    what it replaced
 """
 
 _KINSHIP = (
@@ -79,7 +91,7 @@ _KINSHIP = (
     (
         "What they have in common might be {lens}.",
         "The bridge could be {lens}, though coincidence explains as much.",
-        "If {lens} changed for one of them, I would expect the other to change with it.",
+        "If {lens} changed for one of them, the other would probably follow.",
         "One may explain the other; it would help to know {unknown}.",
         "Put together they say more about {lens} than either does alone.",
         "Asking about one of them, or about {lens}, would probably bring up the other.",

@@ -1,0 +1,38 @@
+"""Which memories were recalled, counted beside the requests."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterable
+
+from memory_service.stores.accesses import AccessStore
+
+# Memories counted between two writes; accesses of further ones go uncounted.
+MAX_NOTED = 10_000
+WRITE_EVERY_S = 5.0
+
+
+class Accesses:
+    """Gathers accesses and writes them in one statement."""
+
+    def __init__(self, store: AccessStore) -> None:
+        self._store = store
+        self._noted: Counter[tuple[str, int]] = Counter()
+
+    def note(self, agent_id: str, seqs: Iterable[int]) -> None:
+        """Counts one access of each memory."""
+        for seq in seqs:
+            name = (agent_id, seq)
+            if len(self._noted) < MAX_NOTED or name in self._noted:
+                self._noted[name] += 1
+
+    async def run(self) -> None:
+        """Writes for ever."""
+        while True:
+            await asyncio.sleep(WRITE_EVERY_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Writes what was noted; what cannot be written now is dropped."""
+        noted, self._noted = self._noted, Counter()
+        if noted:
+            await self._store.add(noted)
