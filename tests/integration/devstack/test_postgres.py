@@ -10,9 +10,10 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from devstack import replication, store
+from devstack import replication, sql, store
 from devstack.errors import StackError
 from devstack.postgres import (
+    AWAY,
     REPLICA_PORT,
     SUPERUSER,
     Postgres,
@@ -217,7 +218,7 @@ async def test_a_replica_whose_wal_is_gone_is_copied_anew(
         async def follows() -> bool:
             try:
                 return await count_rows(replica) == 2
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except AWAY:
                 return False
 
         await until(follows)
@@ -230,7 +231,8 @@ async def test_a_replica_whose_wal_is_gone_is_copied_anew(
 async def lose_wal(primary: Primary) -> None:
     """What the replica would go on from is recycled."""
     connection = await primary.connect()
-    await connection.execute("SELECT pg_drop_replication_slot('replica')")
+    for step in ("end_sender", "drop_slot"):
+        await connection.execute(sql.load(step), "replica")
     for _ in range(3):
         await connection.execute("INSERT INTO kept SELECT FROM generate_series(1, 9)")
         await connection.execute("SELECT pg_switch_wal()")

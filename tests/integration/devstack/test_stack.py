@@ -5,12 +5,18 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.devstack.conftest import Start, find_processes
+from tests.integration.devstack.conftest import (
+    RUNNER,
+    STOP_TIMEOUT_S,
+    Start,
+    find_processes,
+)
 
 from devstack.credentials import Credentials
 from devstack.postgres import Postgres
@@ -39,6 +45,7 @@ def test_stops_at_once_and_goes_on_where_it_stopped(
     assert first.interrupt() == 0
     assert find_processes(folder) == []
     assert "Traceback" not in first.output
+    assert "ended" not in first.output
 
     second = start()
     assert second.wait_until_thinking() > seen
@@ -121,6 +128,35 @@ def test_a_killed_runner_leaves_nothing_and_the_next_start_copes(
     second = start()
     second.wait_until_thinking()
     assert set(pids).isdisjoint(find_processes(folder))
+
+
+@pytest.mark.parametrize("moment", ["Valkey answers", "PostgreSQL answers"])
+def test_an_interrupted_start_leaves_nothing_in_the_way(
+    folder: Path, start: Start, moment: str
+) -> None:
+    first = start()
+    first.wait_for(moment)
+    assert first.interrupt() == 0
+    assert "Traceback" not in first.output
+    assert find_processes(folder) == []
+    second = start()
+    second.wait_for(REPLICA_READY)
+    second.wait_until_thinking()
+
+
+def test_a_reader_that_leaves_stops_the_stack(folder: Path, port: int) -> None:
+    told = {**os.environ, "DATA_DIR": str(folder / "data"), "PORT": str(port)}
+    command = [sys.executable, str(RUNNER)]
+    with subprocess.Popen(
+        command, env=told, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as runner:
+        assert runner.stdout is not None
+        assert runner.stderr is not None
+        assert any("thought number" in line for line in runner.stdout)
+        runner.stdout.close()
+        assert runner.wait(STOP_TIMEOUT_S) == 0
+        assert runner.stderr.read() == ""
+    assert find_processes(folder) == []
 
 
 def test_a_second_start_says_who_is_there(port: int, start: Start) -> None:

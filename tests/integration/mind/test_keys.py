@@ -89,7 +89,7 @@ async def status(
 async def test_without_a_known_key_nothing_is_answered(
     client: httpx2.AsyncClient, name: str
 ) -> None:
-    for headers in ({}, bearer("guessed"), {"Authorization": "Basic eDp5"}, bearer("")):
+    for headers in ({}, bearer("guessed"), {"Authorization": "Basic eDp5"}):
         assert await status(client, name, "ann", headers) == 401
 
 

@@ -1,5 +1,6 @@
 """Field types that every model shares; their limits are part of the contract."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -37,6 +38,12 @@ DEFAULT_AGENT_ID = "default"
 MAX_PAGE_SIZE = 1000
 # Metadata travels with every copy of a memory.
 MAX_METADATA_BYTES = 16_384
+# Whoever reads an answer must be able to: parsers give up below some depth.
+MAX_METADATA_DEPTH = 32
+# An escaped NUL: an even number of backslashes before it, else it is text about one.
+NUL_IN_JSON = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# pydantic also takes digits, as seconds since 1970.
+TIME_FORM = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 
 
 def _storable(text: str) -> str:
@@ -63,9 +70,19 @@ def _storable_tree(value: Any) -> Any:
         raise ValueError("must be JSON with valid Unicode") from error
     if len(encoded) > MAX_METADATA_BYTES:
         raise ValueError(f"must be at most {MAX_METADATA_BYTES} bytes as JSON")
-    if b"\\u0000" in encoded:
+    if NUL_IN_JSON.search(encoded):
         raise ValueError("must not contain NUL characters")
+    if _depth(value) > MAX_METADATA_DEPTH:
+        raise ValueError(f"must be at most {MAX_METADATA_DEPTH} levels deep")
     return value
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(_depth, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(_depth, value), default=0)
+    return 0
 
 
 def _number(value: object) -> object:
@@ -87,7 +104,9 @@ def _rfc3339(value: datetime) -> str:
 
 
 def _time_text(value: object) -> object:
-    if not isinstance(value, (str, datetime)):
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not TIME_FORM.match(value):
         raise ValueError("must be an RFC 3339 time")
     return value
 

@@ -31,7 +31,10 @@ class HttpClient:
     def __init__(self, service: str, base_url: str, service_key: str | None) -> None:
         self._service = service
         self._base_url = base_url.rstrip("/")
-        self._headers = {"Content-Type": "application/json"}
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
+        }
         if service_key:
             self._headers["Authorization"] = f"Bearer {service_key}"
         self._session: aiohttp.ClientSession | None = None
@@ -135,10 +138,11 @@ class HttpClient:
     def _problem(self, response: aiohttp.ClientResponse, raw: bytes) -> ServiceError:
         try:
             problem = Problem.model_validate_json(raw)
+            problem.status = response.status
         except ValidationError:
             problem = Problem(title=response.reason or "", status=response.status)
         retry_after = response.headers.get("Retry-After", "")
-        seconds = float(retry_after) if retry_after.isdigit() else None
+        seconds = float(retry_after) if retry_after.isdecimal() else None
         return ServiceError(self._service, problem, seconds)
 
     def _error(self, status: int, kind: str, detail: str) -> ServiceError:

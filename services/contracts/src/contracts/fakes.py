@@ -120,16 +120,15 @@ class FakeMemory:
         """Stores memories; a known `id` is stored once."""
         if any(self._fail_on(memory.content) for memory in request.memories):
             raise _outage("memory-service")
-        known = {memory.id: memory for memory in self.memories}
         return MemoryBatchResponse(
             results=[
-                MemoryBatchItem(
-                    memory=(known.get(write.id) if write.id else None)
-                    or self._store(write)
-                )
+                MemoryBatchItem(memory=self._find(write) or self._store(write))
                 for write in request.memories
             ]
         )
+
+    def _find(self, write: MemoryWrite) -> Memory | None:
+        return next((m for m in self.memories if m.id == write.id), None)
 
     def _store(self, write: MemoryWrite) -> Memory:
         now = datetime.now(UTC)
@@ -141,7 +140,7 @@ class FakeMemory:
             session_id=write.session_id,
             content=write.content,
             memory_type=write.memory_type,
-            importance=write.importance or 0.5,
+            importance=0.5 if write.importance is None else write.importance,
             timestamp=write.timestamp or now,
             created_at=now,
             updated_at=now,

@@ -31,6 +31,7 @@ __all__ = [
     "MemoryBatchItem",
     "MemoryBatchRequest",
     "MemoryBatchResponse",
+    "MemoryImport",
     "MemoryList",
     "MemoryPatch",
     "MemoryStats",
@@ -107,6 +108,18 @@ class MemoryWrite(Contract):
     pinned: StrictBool = False
     id: UUID | None = None
     verdict: SignedVerdict | None = None
+
+
+class MemoryImport(MemoryWrite):
+    """A line of an import: a memory to keep, or one as an export writes it.
+
+    `embedding` is base64 of little-endian float16, or a list of numbers; it is taken
+    where `embedding_model` is the service's own.
+    """
+
+    expires_at: Timestamp | None = None
+    embedding: str | list[Score] | None = None
+    embedding_model: str | None = None
 
 
 class MemoryPatch(Contract):

@@ -36,4 +36,4 @@ def verdict_holds(
 ) -> bool:
     """Whether `signature` was made for exactly this verdict on this content."""
     expected = sign_verdict(service_key, agent_id, content, verdict, policy_version)
-    return hmac.compare_digest(expected, signature)
+    return hmac.compare_digest(expected.encode(), signature.encode(errors="replace"))

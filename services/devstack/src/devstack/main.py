@@ -9,10 +9,10 @@ import signal
 import sys
 from collections.abc import Sequence
 
-import asyncpg
 import uvloop
 
 from devstack.errors import StackError
+from devstack.postgres import AWAY
 from devstack.screen import OutputClosed, Screen
 from devstack.services import SERVICES, Service
 from devstack.settings import Settings
@@ -76,11 +76,11 @@ def run(services: Sequence[Service]) -> None:
         sys.exit(0)
     except StackError as error:
         sys.exit(f"claude-agi: {error}")
-    except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        sys.exit(f"claude-agi: PostgreSQL: {error}")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         sys.exit(f"claude-agi: {where}{error.strerror or error}")
+    except AWAY as error:
+        sys.exit(f"claude-agi: PostgreSQL: {error}")
 
 
 async def _run(settings: Settings, services: Sequence[Service]) -> None:

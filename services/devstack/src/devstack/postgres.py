@@ -37,8 +37,14 @@ STANDBY_MARK = "standby.signal"
 READY_TIMEOUT_S = 30.0
 READY_POLL_S = 0.01
 CONNECT_TIMEOUT_S = 5.0
-# What a server that is away, or goes away, makes of a call.
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# What a server that is away, or goes away in the middle, makes of a call.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 # SIGINT cuts clients off and writes a checkpoint; after SIGQUIT the next start replays.
 FAST_STOP_S = 1.5
 IMMEDIATE_STOP_S = 0.2
@@ -67,6 +73,8 @@ SETTINGS = {
     "max_slot_wal_keep_size": "256MB",
     # The replica is back soon after its primary.
     "wal_retrieve_retry_interval": "200ms",
+    # In the data folder: a killed server leaves nothing in /dev/shm.
+    "dynamic_shared_memory_type": "mmap",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -343,16 +351,19 @@ class Replica(Postgres):
     async def _open_slot(self) -> None:
         try:
             connection = await self._primary.connect()
+            try:
+                await self._make_role(connection)
+                for step in ("end_sender", "drop_slot", "create_slot"):
+                    await connection.execute(sql.load(step), self.name)
+            finally:
+                connection.terminate()
         except AWAY as error:
             raise StackError(f"{self.title}: the primary is away: {error}") from error
-        try:
-            with contextlib.suppress(asyncpg.DuplicateObjectError):
-                password = self._primary.credentials.replicator
-                statement = await connection.fetchval(
-                    sql.load("create_role"), REPLICATOR, password, "REPLICATION"
-                )
-                await connection.execute(statement)
-            for step in ("end_sender", "drop_slot", "create_slot"):
-                await connection.execute(sql.load(step), self.name)
-        finally:
-            await connection.close()
+
+    async def _make_role(self, connection: asyncpg.Connection) -> None:
+        password = self._primary.credentials.replicator
+        statement = await connection.fetchval(
+            sql.load("create_role"), REPLICATOR, password, "REPLICATION"
+        )
+        with contextlib.suppress(asyncpg.DuplicateObjectError):
+            await connection.execute(statement)

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,6 @@ from devstack.account import Account
 from devstack.errors import StackError
 from devstack.logs import LogPipe, RotatingLog
 
-PR_SET_PDEATHSIG = 1
 # After SIGKILL only the kernel has work left.
 KILL_WAIT_S = 1.0
 # Output that the child wrote before it died is in the pipe already.
@@ -25,7 +24,9 @@ LAST_OUTPUT_WAIT_S = 0.2
 # How PostgreSQL's programs and Python mark the line that matters.
 REASON = re.compile(r"FATAL:|PANIC:|[Ee]rror:")
 
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+# Part of util-linux. Where it is missing a killed runner leaves its children, and the
+# next start deals with them.
+SETPRIV = shutil.which("setpriv") if sys.platform == "linux" else None
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _open(name: str, command: Command) -> subprocess.Popen[bytes]:
     account = command.account
     try:
         return subprocess.Popen(
-            [str(argument) for argument in command.arguments],
+            [*_dying_with_us(command), *map(str, command.arguments)],
             env=dict(command.environment),
             cwd=command.folder,
             stdin=subprocess.DEVNULL,
@@ -135,25 +136,17 @@ def _open(name: str, command: Command) -> subprocess.Popen[bytes]:
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
-            preexec_fn=_die_with_parent(command.death_signal),
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise StackError(f"{name} cannot be started: {error}") from error
 
 
-def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
-    libc = _libc
-    if libc is None:
-        return None
-    parent = os.getpid()
-
-    def ask_kernel() -> None:
-        # Runs after the change of uid, which would clear the request.
-        libc.prctl(PR_SET_PDEATHSIG, death_signal)
-        if os.getppid() != parent:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    return ask_kernel
+def _dying_with_us(command: Command) -> list[str]:
+    # Asked for by the child itself, after its change of uid, which clears it. Done
+    # without Python in the forked child: this process has threads.
+    if SETPRIV is None:
+        return []
+    return [SETPRIV, "--pdeathsig", command.death_signal.name, "--"]
 
 
 async def run_to_end(name: str, command: Command, log: RotatingLog) -> None:

@@ -40,7 +40,7 @@ class Context:
         self.embedder = EmbeddingQueue(settings.model_dir)
         model = self.embedder.model
         judge = Judge(safety or self._http_safety, settings.service_key_text)
-        reads = MemoryReads(self.database)
+        self.reads = reads = MemoryReads(self.database)
         writes = MemoryWrites(self.database, model)
         revisions = Revisions(self.database, model)
         idempotency = Idempotency(self.database)
@@ -67,15 +67,21 @@ class Context:
         self._background = Background()
 
     async def open(self) -> None:
-        """Begins; `/readyz` says when it is done. All background work is listed here."""
-        self._background.start("start", self._start)
+        """Begins; `/readyz` says when it is done."""
+        self._background.start("begin", self._begin)
+
+    async def _begin(self) -> None:
+        """Connects and loads at once, then starts the work listed here."""
+        await asyncio.gather(self.database.open(), self.embedder.open())
+        # The first caller finds the replica's pool open.
+        await self.reads.replica_lag_seconds()
         self._background.start("embed", self.embedder.run)
         self._background.start("store", self._queue.run)
-        self._background.start("follow", self._follow)
+        self._background.start("follow", self.feed.run)
         self._background.start("listen", self._listener.run)
         self._background.start("count-accesses", self._accesses.run)
-        self._background.start("expire", self._after_start(self._upkeep.expire))
-        self._background.start("prune-keys", self._after_start(self._upkeep.prune_keys))
+        self._background.start("expire", self._upkeep.expire)
+        self._background.start("prune-keys", self._upkeep.prune_keys)
 
     async def close(self) -> None:
         """Closes in reverse."""

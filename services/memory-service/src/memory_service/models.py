@@ -1,7 +1,7 @@
 """What the service is about, free of HTTP and SQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,8 @@ from servicekit.errors import AppError
 Vector = NDArray[np.float32]
 # Numbers of memories (`Memory.seq`), each unique within its agent.
 Seqs = NDArray[np.int64]
+
+MAX_SEQ = 2**63 - 1
 
 FACTS = frozenset({"told", "observed", "inferred"})
 THOUGHTS = frozenset({"thought"})
@@ -75,6 +77,10 @@ class Draft:
     expires_at: datetime | None
     verdict: Verdict | None = None
     vector: Vector | None = None
+
+    def but(self, **changes: Any) -> "Draft":
+        """The same, but for some fields."""
+        return replace(self, **changes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ class Caller:
 ANYONE = Caller("loopback", ALL_SCOPES, frozenset({"*"}))
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
 
 
 class Authenticator:
@@ -58,14 +58,14 @@ class Authenticator:
 
     def __init__(self, keys: list[ApiKey], service_key: str | None) -> None:
         self._callers = {
-            _digest(key.key.get_secret_value()): Caller(
+            _digest(key.key.get_secret_value().encode()): Caller(
                 f"key-{number}", frozenset(key.scopes), frozenset(key.agents)
             )
             for number, key in enumerate(keys, 1)
         }
         self._open = not keys
         if service_key is not None:
-            self._callers[_digest(service_key)] = Caller(
+            self._callers[_digest(service_key.encode())] = Caller(
                 "service", ALL_SCOPES, frozenset({"*"}), internal=True
             )
 
@@ -73,7 +73,7 @@ class Authenticator:
         """The caller; raises Unauthorized or Forbidden."""
         scheme, _, key = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() == b"bearer":
-            caller = self._callers.get(_digest(key.strip().decode("latin-1")))
+            caller = self._callers.get(_digest(key.strip()))
             if caller is not None:
                 return caller
         if not self._open:

@@ -7,13 +7,18 @@ from contextlib import asynccontextmanager
 import redis.asyncio as redis
 import structlog
 from pydantic import SecretStr
-from redis.exceptions import RedisError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import RedisError, ResponseError
 
 __all__ = ["Cache", "CacheAway"]
 
 # A cache that takes longer than this is slower than doing without it.
 CALL_TIMEOUT_S = 0.25
 MAX_CONNECTIONS = 16
+# Connections that died with a server that is back are made anew, once a call.
+RETRIES = 1
 # After a failure the cache is left alone, so that its absence costs nothing.
 PAUSE_S = 0.5
 
@@ -24,20 +29,24 @@ class CacheAway(Exception):
     """Valkey is out; carry on without it."""
 
 
+def _open(url: str) -> redis.Redis:
+    # More calls at once than connections wait for one, as long as for an answer.
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=MAX_CONNECTIONS,
+        timeout=CALL_TIMEOUT_S,
+        socket_timeout=CALL_TIMEOUT_S,
+        socket_connect_timeout=CALL_TIMEOUT_S,
+        retry=Retry(NoBackoff(), RETRIES, supported_errors=(ConnectionLost,)),
+    )
+    return redis.Redis.from_pool(pool)
+
+
 class Cache:
     """A pooled connection that fails fast and comes back by itself."""
 
     def __init__(self, url: SecretStr | None) -> None:
-        self._client = (
-            redis.Redis.from_url(
-                url.get_secret_value(),
-                socket_timeout=CALL_TIMEOUT_S,
-                socket_connect_timeout=CALL_TIMEOUT_S,
-                max_connections=MAX_CONNECTIONS,
-            )
-            if url is not None
-            else None
-        )
+        self._client = _open(url.get_secret_value()) if url is not None else None
         self._away_until_s = 0.0
 
     async def close(self) -> None:
@@ -77,6 +86,10 @@ class Cache:
             raise CacheAway
         try:
             yield self._client
+        except ResponseError as error:
+            # It answered: this call was wrong, the next may be right.
+            log.warning("cache refused a call", error=repr(error))
+            raise CacheAway from error
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until_s = time.monotonic() + PAUSE_S
             log.warning("cache is out, carrying on without it", error=repr(error))

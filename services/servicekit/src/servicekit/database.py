@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from typing import Any
 
@@ -28,9 +28,19 @@ CONNECT_TIMEOUT_S = 5.0
 COMMAND_TIMEOUT_S = 10.0
 # Waiting longer for a free connection only makes a queue.
 ACQUIRE_TIMEOUT_S = 5.0
+# A replica that takes longer is out; the primary still answers in the caller's time.
+REPLICA_TIMEOUT_S = 2.0
 # A replica that failed is left alone for this long; the primary answers meanwhile.
 REPLICA_PAUSE_S = 2.0
+# A query given up is called off in this time, or its connection is thrown away.
+GIVE_UP_S = 0.15
 FIRST_CONNECT_PAUSE_S = 0.05
+# What a server that is not there, or not the primary, makes of a connection.
+AWAY = (
+    asyncpg.PostgresError,
+    asyncpg.TargetServerAttributeNotMatched,
+    OSError,
+)
 
 Queries = Mapping[str, str]
 log = structlog.get_logger()
@@ -83,10 +93,23 @@ async def _translated() -> AsyncIterator[None]:
         raise InvalidRequest(str(error)) from error
     except (asyncpg.IntegrityConstraintViolationError, asyncpg.SyntaxOrAccessError):
         raise
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-        raise DatabaseUnavailable(type(error).__name__) from error
     except TimeoutError as error:
         raise DatabaseUnavailable("no answer in time") from error
+    except (*AWAY, asyncpg.InterfaceError) as error:
+        raise DatabaseUnavailable(type(error).__name__) from error
+
+
+@asynccontextmanager
+async def _borrowed(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
+    connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+    try:
+        yield connection
+    except BaseException:
+        # What went wrong counts, not that the connection went with it.
+        with suppress(Exception):
+            await pool.release(connection, timeout=GIVE_UP_S)
+        raise
+    await pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
 
 
 class Database:
@@ -101,7 +124,7 @@ class Database:
         self._replica_dsn = replica.get_secret_value() if replica else None
         self._primary: asyncpg.Pool | None = None
         self._replica: asyncpg.Pool | None = None
-        self._replica_away_until_s = 0.0
+        self._replica_retry_s: float | None = None
 
     async def open(self) -> None:
         """Connects, and waits as long as it takes; `check` says what is missing."""
@@ -109,7 +132,7 @@ class Database:
         while self._primary is None:
             try:
                 self._primary = await _open_pool(self._name, self._primary_dsn)
-            except (asyncpg.PostgresError, OSError, TimeoutError) as error:
+            except AWAY as error:
                 log.warning("database is not there yet", error=repr(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 1.0)
@@ -138,10 +161,7 @@ class Database:
         """A connection to the primary."""
         if self._primary is None:
             raise DatabaseUnavailable("no connection yet")
-        async with (
-            _translated(),
-            self._primary.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection,
-        ):
+        async with _translated(), _borrowed(self._primary) as connection:
             yield connection
 
     @asynccontextmanager
@@ -163,18 +183,29 @@ class Database:
 
     async def read(self, query: str, *args: Any) -> list[asyncpg.Record]:
         """Rows from a replica where one answers, else from the primary."""
-        if self._replica_dsn is None or time.monotonic() < self._replica_away_until_s:
+        if not self._ask_replica():
             return await self.fetch(query, *args)
         try:
-            async with _translated():
+            async with _translated(), asyncio.timeout(REPLICA_TIMEOUT_S):
                 pool = self._replica or await self._open_replica()
-                async with pool.acquire(timeout=ACQUIRE_TIMEOUT_S) as connection:
+                async with _borrowed(pool) as connection:
                     rows: list[asyncpg.Record] = await connection.fetch(query, *args)
-                    return rows
         except DatabaseUnavailable as error:
-            self._replica_away_until_s = time.monotonic() + REPLICA_PAUSE_S
+            self._replica_retry_s = time.monotonic() + REPLICA_PAUSE_S
             log.warning("replica is out, reading from the primary", error=str(error))
             return await self.fetch(query, *args)
+        self._replica_retry_s = None
+        return rows
+
+    def _ask_replica(self) -> bool:
+        if self._replica_dsn is None or self._replica_retry_s is None:
+            return self._replica_dsn is not None
+        now_s = time.monotonic()
+        if now_s < self._replica_retry_s:
+            return False
+        # One read finds out whether it is back; the others do not wait with it.
+        self._replica_retry_s = now_s + REPLICA_PAUSE_S
+        return True
 
     async def _open_replica(self) -> asyncpg.Pool:
         assert self._replica_dsn is not None

@@ -17,20 +17,23 @@ from contracts.call import (
     traceparent,
 )
 from contracts.ids import new_id
-from servicekit.auth import ANYONE, Authenticator
+from servicekit.auth import ANYONE, Authenticator, Caller
 from servicekit.errors import AppError, DeadlineExceeded, Unavailable
 from servicekit.metrics import HTTP_SECONDS
 from servicekit.problems import problem_response
 
 __all__ = ["Envelope"]
 
-# Requests under way in one process, streams included; a further one gets 503.
+# Requests under way in one process, streams included; a further one gets 503, but
+# for probes: a busy process is alive.
 MAX_IN_FLIGHT = 4096
 # Paths without a key: probes and Prometheus come from within the cluster.
 OPEN_PATHS = frozenset(
     {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/favicon.ico", "/"}
 )
 ID_FORM = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# Of W3C's form at least the alphabet: it goes into every line of the log.
+TRACE_FORM = re.compile(rb"[0-9a-z-]{1,128}")
 # What curl sends when nobody names a type; every body here is JSON or NDJSON.
 UNNAMED_TYPES = (b"", b"application/x-www-form-urlencoded")
 
@@ -69,13 +72,7 @@ class Envelope:
         exchange: "_Exchange",
     ) -> None:
         try:
-            if self._in_flight > MAX_IN_FLIGHT:
-                raise Unavailable("this process is at its limit of requests")
-            scope["caller"] = (
-                ANYONE
-                if scope["path"] in OPEN_PATHS
-                else self._authenticator.identify(headers)
-            )
+            scope["caller"] = self._admit(scope["path"], headers)
             _name_json(scope, headers)
             async with _deadline():
                 await self._app(scope, receive, exchange.send)
@@ -86,6 +83,13 @@ class Envelope:
         except Exception as error:
             log.exception("request failed", path=scope["path"], error=repr(error))
             await exchange.fail(AppError("see the log"), scope, receive)
+
+    def _admit(self, path: str, headers: dict[bytes, bytes]) -> Caller:
+        if path in OPEN_PATHS:
+            return ANYONE
+        if self._in_flight > MAX_IN_FLIGHT:
+            raise Unavailable("this process is at its limit of requests")
+        return self._authenticator.identify(headers)
 
 
 class _Exchange:
@@ -117,8 +121,8 @@ def _open_call(headers: dict[bytes, bytes]) -> None:
     given = headers.get(REQUEST_ID_HEADER.lower().encode(), b"")
     own = given.decode() if ID_FORM.fullmatch(given) else str(new_id())
     request_id.set(own)
-    trace = headers.get(TRACEPARENT_HEADER.encode())
-    traceparent.set(trace.decode("latin-1") if trace else None)
+    trace = headers.get(TRACEPARENT_HEADER.encode(), b"")
+    traceparent.set(trace.decode() if TRACE_FORM.fullmatch(trace) else None)
     timeout_ms = headers.get(DEADLINE_HEADER.lower().encode(), b"")
     in_time = timeout_ms.isdigit() and len(timeout_ms) < 10
     deadline_s.set(time.monotonic() + int(timeout_ms) / 1000 if in_time else None)

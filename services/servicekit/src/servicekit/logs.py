@@ -1,5 +1,6 @@
 """Structured logs: one JSON object a line on standard output."""
 
+import json
 import logging
 import sys
 from typing import Any
@@ -33,7 +34,7 @@ def configure_logs(service: str, level: str) -> None:
     structlog.configure(
         processors=[
             *shared,
-            structlog.processors.JSONRenderer(serializer=orjson.dumps),
+            structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         logger_factory=structlog.BytesLoggerFactory(file=sys.stdout.buffer),
@@ -45,7 +46,7 @@ def configure_logs(service: str, level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(serializer=_dumps),
+                structlog.processors.JSONRenderer(serializer=_dumps_text),
             ],
         )
     )
@@ -55,5 +56,13 @@ def configure_logs(service: str, level: str) -> None:
         logging.getLogger(name).setLevel(level)
 
 
-def _dumps(value: Any, **_: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
+def _dumps(value: Any, **_: Any) -> bytes:
+    try:
+        return orjson.dumps(value, default=repr)
+    except TypeError:
+        # Lone surrogates or huge numbers: what is logged must never fail.
+        return json.dumps(value, default=repr, skipkeys=True).encode()
+
+
+def _dumps_text(value: Any, **_: Any) -> str:
+    return _dumps(value).decode()

@@ -8,6 +8,10 @@ import asyncpg
 
 __all__ = ["apply_migrations", "migration_folder", "pending"]
 
+LOCK = (
+    "SELECT pg_advisory_xact_lock(hashtext('migrations'), hashtext(current_schema()))"
+)
+
 
 def migration_folder(package: str) -> Path:
     """`migrations/` in the installed package, or beside `src` in a checkout."""
@@ -18,14 +22,18 @@ def migration_folder(package: str) -> Path:
 
 
 def apply_migrations(dsn: str, package: str) -> None:
-    """Applies what is missing, under yoyo's own lock; safe to run at the same time."""
+    """Applies what is missing; whoever runs it at the same time waits."""
     # Loaded here alone: serving needs neither yoyo nor psycopg.
     import yoyo
 
     backend = yoyo.get_backend(_yoyo_dsn(dsn))
     try:
         migrations = yoyo.read_migrations(str(migration_folder(package)))
-        with backend.lock():
+        with backend.copy() as guard, guard.transaction():
+            # Unlike yoyo's row this lock goes with a process that is killed; under it,
+            # a row is what such a process left.
+            guard.execute(LOCK)
+            backend.break_lock()
             backend.apply_migrations(backend.to_apply(migrations))
     finally:
         backend.connection.close()

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 
 import orjson
+import structlog
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
@@ -24,6 +25,8 @@ KEEPALIVE_S = 75
 GRACEFUL_S = 3
 BACKLOG = 2048
 
+log = structlog.get_logger()
+
 
 class _PodServer(uvicorn.Server):
     """Tells the application to let go before waiting for its connections."""
@@ -36,7 +39,10 @@ class _PodServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends leases and streams, then connections, then the lifespan."""
-        await self._on_stop()
+        try:
+            await self._on_stop()
+        except Exception:
+            log.exception("letting go failed, stopping all the same")
         await super().shutdown(sockets)
 
 

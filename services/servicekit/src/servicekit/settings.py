@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import (
     BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     SecretStr,
     TypeAdapter,
@@ -21,7 +22,10 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
 class ApiKey(BaseModel):
     """A key, what it may do and whose minds it may reach (`*`: all)."""
 
-    key: SecretStr
+    # A misspelt `agents` must not open all of them.
+    model_config = ConfigDict(extra="forbid")
+
+    key: Annotated[SecretStr, Field(min_length=1)]
     scopes: set[Literal["read", "write", "admin"]]
     agents: set[str] = {"*"}
 

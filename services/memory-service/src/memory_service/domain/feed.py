@@ -1,4 +1,4 @@
-"""Keeps the open indexes up to date: told by PostgreSQL, by this process, or polling."""
+"""Keeps the open indexes up to date: told by PostgreSQL or this process, or polling."""
 
 import asyncio
 from contextlib import suppress

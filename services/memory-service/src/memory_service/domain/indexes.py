@@ -10,7 +10,7 @@ import structlog
 
 from memory_service import metrics
 from memory_service.errors import NotCaughtUp
-from memory_service.models import ChangePage, IndexState
+from memory_service.models import MAX_SEQ, ChangePage, IndexState
 from memory_service.providers.vectors import KIND, VectorIndex
 from memory_service.stores.changes import ChangeStore
 
@@ -23,7 +23,6 @@ INLINE_VECTORS = 20_000
 INLINE_CHANGES = 256
 # How long a read waits for the write that it names.
 CATCH_UP_TIMEOUT_S = 2.0
-MAX_SEQ = 2**63 - 1
 
 Answer = TypeVar("Answer")
 log = structlog.get_logger()
@@ -59,7 +58,7 @@ class AgentIndex:
                 pass
 
     async def reach(self, changes: ChangeStore, seq: int) -> None:
-        """Returns once the change `seq` is applied; NotCaughtUp when that takes long."""
+        """Returns once the change `seq` is applied; raises NotCaughtUp."""
         if self.applied >= seq:
             return
         try:

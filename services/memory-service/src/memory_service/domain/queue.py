@@ -84,7 +84,9 @@ class WriteQueue:
                 if not waiting.settled.done():
                     waiting.settled.set_result(settled)
 
-    async def _store_apart(self, together: Sequence[_Waiting], error: Exception) -> None:
+    async def _store_apart(
+        self, together: Sequence[_Waiting], error: Exception
+    ) -> None:
         """A failure is that of one call alone, where it is not everyone's."""
         if len(together) > 1:
             for waiting in together:

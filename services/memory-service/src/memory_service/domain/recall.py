@@ -154,6 +154,8 @@ class Recall:
             seqs = seqs[len(next_seqs) :]
             rows = await self._reads.by_seqs(query.agent_id, next_seqs, search.min_seq)
             lost = lost or len(rows) < len(next_seqs)
-            found += [finish(rows[s], *candidates[s], now) for s in next_seqs if s in rows]
+            found += [
+                finish(rows[s], *candidates[s], now) for s in next_seqs if s in rows
+            ]
         found.sort(key=lambda recalled: (-recalled.score, -recalled.memory.seq))
         return [r for r in found if r.score >= floor], lost

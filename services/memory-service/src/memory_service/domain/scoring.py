@@ -39,9 +39,7 @@ def join_arms(
 def finish(memory: Memory, relevance: float, parts: Parts, now: datetime) -> Recalled:
     """The memory with its score."""
     recency = _recency(now - memory.timestamp)
-    score = (
-        relevance + RECENCY_SHARE * recency + IMPORTANCE_SHARE * memory.importance
-    )
+    score = relevance + RECENCY_SHARE * recency + IMPORTANCE_SHARE * memory.importance
     return Recalled(memory, score, Scores(*parts, recency, memory.importance))
 
 

@@ -7,9 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from embedding import MODEL_NAME
 from embedding.model import Embedder
-
 from memory_service import metrics
 from memory_service.errors import NotReady, QueueFull
 from memory_service.models import Vector
@@ -28,6 +27,8 @@ class _Waiting:
 
 class EmbeddingQueue:
     """Texts wait here in two lines: queries, and what is to be stored."""
+
+    model = MODEL_NAME
 
     def __init__(self, model_dir: Path) -> None:
         self._model_dir = model_dir
@@ -70,9 +71,7 @@ class EmbeddingQueue:
             while run := self._next_run():
                 await self._embed_run(run)
 
-    async def _embed(
-        self, line: deque[_Waiting], texts: Sequence[str]
-    ) -> list[Vector]:
+    async def _embed(self, line: deque[_Waiting], texts: Sequence[str]) -> list[Vector]:
         if self._embedder is None:
             raise NotReady("the embedding model is being loaded")
         if len(self._queries) + len(self._texts) + len(texts) > MAX_WAITING_TEXTS:
@@ -108,14 +107,10 @@ class EmbeddingQueue:
                     self._thread, self._embedder.embed, texts
                 )
         except Exception as error:  # noqa: BLE001 - it is the callers' to see
-            vectors = [error] * len(run)
-        for one, vector in zip(run, vectors, strict=True):
-            if not one.vector.done():
-                _settle(one.vector, vector)
-
-
-def _settle(future: asyncio.Future[Vector], result: Vector | Exception) -> None:
-    if isinstance(result, Exception):
-        future.set_exception(result)
-    else:
-        future.set_result(np.ascontiguousarray(result))
+            for one in run:
+                if not one.vector.done():
+                    one.vector.set_exception(error)
+        else:
+            for one, vector in zip(run, vectors, strict=True):
+                if not one.vector.done():
+                    one.vector.set_result(vector)

@@ -1,6 +1,7 @@
 """One agent's vectors, searched exactly: FAISS, float16, inner product."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import faiss
 import numpy as np
@@ -88,7 +89,8 @@ class VectorIndex:
     def _remove(self, place: int, seqs: Sequence[int]) -> None:
         here = [seq for seq in seqs if self._place(seq) == place]
         if here:
-            self._halves[place].remove_ids(np.array(here, dtype=np.int64))
+            gone: Any = np.array(here, dtype=np.int64)
+            self._halves[place].remove_ids(gone)
             self._places[here] = _NOWHERE
 
     def _add(self, place: int, changes: Sequence[Change]) -> None:
@@ -124,5 +126,9 @@ def _make_half() -> faiss.IndexIDMap2:
 def _only(within: Seqs) -> faiss.SearchParameters:
     bits = np.zeros(int(within.max(initial=0)) + 1, dtype=bool)
     bits[within] = True
-    bitmap = np.packbits(bits, bitorder="little")
-    return faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bitmap))
+    # FAISS' stubs know the C++ constructors, not those that its Python adds.
+    make_selector: Any = faiss.IDSelectorBitmap
+    make_parameters: Any = faiss.SearchParameters
+    selector = make_selector(np.packbits(bits, bitorder="little"))
+    parameters: faiss.SearchParameters = make_parameters(sel=selector)
+    return parameters

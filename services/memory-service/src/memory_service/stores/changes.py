@@ -75,5 +75,7 @@ class ChangeListener:
             connection.terminate()
         raise ConnectionError("the connection that listens was closed")
 
-    def _hear(self, _connection: Any, _pid: int, _channel: str, payload: object) -> None:
+    def _hear(
+        self, _connection: Any, _pid: int, _channel: str, payload: object
+    ) -> None:
         self._on_change(str(payload))

@@ -8,6 +8,7 @@ import asyncpg
 from memory_service import metrics
 from memory_service.errors import NotCaughtUp
 from memory_service.models import (
+    MAX_SEQ,
     Counts,
     Exported,
     Filters,
@@ -28,7 +29,8 @@ from servicekit.database import Database
 MAX_KEYWORD_VISITS = 2000
 # Of a long query the words that say most; each costs a look into the index.
 MAX_KEYWORD_TERMS = 16
-MAX_SEQ = 2**63 - 1
+# Among fewer memories than these, how rare a word is says little.
+MIN_KEYWORD_TOTAL = 1000
 
 
 class MemoryReads:
@@ -37,7 +39,9 @@ class MemoryReads:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def memory(self, agent_id: str, memory_id: UUID, min_seq: int) -> Memory | None:
+    async def memory(
+        self, agent_id: str, memory_id: UUID, min_seq: int
+    ) -> Memory | None:
         """The memory, if this agent has it."""
         rows = await self._read("memory", agent_id, min_seq, memory_id)
         return next(iter(read_memories(rows)), None)
@@ -92,7 +96,7 @@ class MemoryReads:
             agent_id,
             min_seq,
             text,
-            float(total),
+            float(max(total, MIN_KEYWORD_TOTAL)),
             MAX_KEYWORD_VISITS,
             limit,
             MAX_KEYWORD_TERMS,

@@ -71,4 +71,3 @@ class Revisions:
         for row in await self._database.fetch(QUERIES["expired"], limit):
             found.setdefault(row["agent_id"], []).append(row["id"])
         return found
-

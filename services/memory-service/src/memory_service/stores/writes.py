@@ -71,9 +71,9 @@ class MemoryWrites:
         async with self._database.connection() as connection:
             standing = await _fetch_standing(connection, names)
             forgotten = await _fetch_forgotten(connection, names)
-        return {name: Kept(memory, fresh=False) for name, memory in standing.items()} | {
-            name: Forgotten(f"{name[1]} was deleted") for name in forgotten
-        }
+        return {
+            name: Kept(memory, fresh=False) for name, memory in standing.items()
+        } | {name: Forgotten(f"{name[1]} was deleted") for name in forgotten}
 
     async def store(self, jobs: Sequence[Job]) -> list[list[Outcome] | None]:
         """Stores all jobs in one transaction.

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -43,6 +43,21 @@ def _joined(text: object) -> object:
 
 # A text may be written in parts, so that no scanner takes an example for a leak.
 _Sample = Annotated[str, BeforeValidator(_joined), Field(min_length=1)]
+
+
+class _Loader(yaml.CSafeLoader):
+    """Of two equal keys YAML would silently drop one; here that is an error."""
+
+    def construct_mapping(
+        self, node: yaml.MappingNode, deep: bool = False
+    ) -> dict[Any, Any]:
+        """The mapping; a key that stands there twice is an error."""
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            raise yaml.MarkedYAMLError(
+                problem="a key twice", problem_mark=node.start_mark
+            )
+        return mapping
 
 
 class _Entry(BaseModel):
@@ -96,7 +111,7 @@ def open_policy(raw: bytes) -> tuple[RuleSet, Judge]:
 
 def _read(raw: bytes) -> RuleSet:
     try:
-        file = _File.model_validate(yaml.load(raw, Loader=yaml.CSafeLoader))
+        file = _File.model_validate(_Loader(raw).get_single_data())
     except yaml.YAMLError as error:
         raise PolicyRefused(f"not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:

@@ -1,9 +1,12 @@
 """The engine `anthropic`: the official SDK, against any server of the Messages API."""
 
+import asyncio
+import random
 import warnings
 
 from anthropic import (
     AnthropicError,
+    APIConnectionError,
     APIStatusError,
     AsyncAnthropic,
     DefaultAioHttpClient,
@@ -14,12 +17,17 @@ from thought_generator.errors import EngineAnswerUnusable, EngineUnavailable
 from thought_generator.models import Completion, Prompt, Usage
 from thought_generator.prompting import system_text, user_text
 
-# A thought is short; a model that takes longer is out.
+# One call; a thought is short, a model that takes longer is out.
 CALL_TIMEOUT_S = 60.0
-# Besides the first try; pauses grow, and `retry-after` is honoured by the SDK.
-MAX_RETRIES = 2
-# The longest pause a caller is told to make.
+# Over all tries and the pauses between them.
+DEADLINE_S = 75.0
+# Pauses before the second and the third try, where the server names none.
+PAUSES_S = (0.5, 1.5)
+# A server that wants a longer pause is left alone; the caller is told to wait.
+MAX_PAUSE_S = 5.0
+# The longest wait a caller is told of.
 MAX_RETRY_AFTER_S = 300.0
+RETRIED_STATUSES = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
 WHOLE_ANSWERS = frozenset({"end_turn", "max_tokens", "stop_sequence"})
 
 
@@ -35,7 +43,8 @@ class AnthropicEngine:
             api_key=api_key,
             base_url=base_url,
             timeout=CALL_TIMEOUT_S,
-            max_retries=MAX_RETRIES,
+            # The SDK would wait as long as a server says, be it for days.
+            max_retries=0,
             http_client=DefaultAioHttpClient(),
         )
 
@@ -51,12 +60,24 @@ class AnthropicEngine:
             EngineAnswerUnusable: it answered, but not with a whole text.
         """
         try:
-            message = await self._ask(prompt, max_tokens)
-        except APIStatusError as error:
-            raise _away(error, _retry_after_s(error)) from error
+            async with asyncio.timeout(DEADLINE_S):
+                return _completion(await self._ask_again(prompt, max_tokens))
+        except TimeoutError:
+            raise EngineUnavailable("no answer in time") from None
+
+    async def _ask_again(self, prompt: Prompt, max_tokens: int) -> Message:
+        for pause_s in PAUSES_S:
+            try:
+                return await self._ask(prompt, max_tokens)
+            except AnthropicError as error:
+                wait_s = _retry_after_s(error) or pause_s
+                if not _passes(error) or wait_s > MAX_PAUSE_S:
+                    raise _away(error) from error
+            await asyncio.sleep(wait_s * random.uniform(1.0, 1.25))
+        try:
+            return await self._ask(prompt, max_tokens)
         except AnthropicError as error:
-            raise _away(error, None) from error
-        return _completion(message)
+            raise _away(error) from error
 
     async def _ask(self, prompt: Prompt, max_tokens: int) -> Message:
         with warnings.catch_warnings():
@@ -76,18 +97,30 @@ class AnthropicEngine:
             )
 
 
-def _away(error: Exception, retry_after_s: float | None) -> EngineUnavailable:
+def _passes(error: AnthropicError) -> bool:
+    """Whether the same call may succeed soon."""
+    if isinstance(error, APIStatusError):
+        return error.status_code in RETRIED_STATUSES
+    return isinstance(error, APIConnectionError)
+
+
+def _away(error: AnthropicError) -> EngineUnavailable:
     status = getattr(error, "status_code", None)
     named = type(error).__name__
     away = EngineUnavailable(f"{named} {status}" if status else named)
-    if retry_after_s is not None:
-        away.retry_after_s = retry_after_s
+    if (wait_s := _retry_after_s(error)) is not None:
+        away.retry_after_s = min(wait_s, MAX_RETRY_AFTER_S)
     return away
 
 
-def _retry_after_s(error: APIStatusError) -> float | None:
+def _retry_after_s(error: AnthropicError) -> float | None:
+    if not isinstance(error, APIStatusError):
+        return None
     given = error.response.headers.get("retry-after", "")
-    return min(float(given), MAX_RETRY_AFTER_S) if given.isdigit() else None
+    try:
+        return max(0.0, float(given))
+    except ValueError:
+        return None
 
 
 def _completion(message: Message) -> Completion:

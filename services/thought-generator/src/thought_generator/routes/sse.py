@@ -26,8 +26,8 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncIterator[bytes]) -> None:
-        super().__init__()
+    def __init__(self, chunks: AsyncIterator[bytes], status_code: int = 200) -> None:
+        super().__init__(status_code=status_code)
         self._chunks = chunks
         del self.headers["content-length"]
         self.headers["cache-control"] = "no-cache"

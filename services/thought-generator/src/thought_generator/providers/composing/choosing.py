@@ -12,7 +12,7 @@ _MAX_CANDIDATES = 2
 # Lower ranks stay likely, or a stream would never leave its best match.
 _RANK_DAMPING = 3.0
 # Facts are thought about more often than thoughts, or a stream feeds on itself.
-_THOUGHT_WEIGHT = 0.4
+_THOUGHT_WEIGHT = 0.2
 # A memory that names nothing ("Wow, thanks!") is seldom worth a thought.
 _THIN_CHANCE = 0.15
 
@@ -22,8 +22,7 @@ class Chosen:
     """What a thought grows from, and what it may be set beside."""
 
     main: Source
-    partner: Source | None = None
-    third: Source | None = None
+    others: list[Source]
 
 
 def choose(recalled: tuple[Recalled, ...], kinship: Kinship, rng: Random) -> Chosen:
@@ -32,7 +31,7 @@ def choose(recalled: tuple[Recalled, ...], kinship: Kinship, rng: Random) -> Cho
     main = _first_worthy(order, rng)
     source = _source(main)
     rest = [memory for memory in order if memory is not main][:_MAX_CANDIDATES]
-    return Chosen(source, *_rank(source, rest, kinship))
+    return Chosen(source, _rank(source, rest, kinship))
 
 
 def _draw_order(recalled: tuple[Recalled, ...], rng: Random) -> list[Recalled]:

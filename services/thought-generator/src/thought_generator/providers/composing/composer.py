@@ -1,5 +1,6 @@
 """Draws drafts until one is new enough."""
 
+import re
 from hashlib import blake2b
 from random import Random
 
@@ -11,12 +12,18 @@ from thought_generator.providers.composing.frames import Kinship
 from thought_generator.providers.composing.novelty import Recent
 from thought_generator.providers.composing.places import (
     Places,
+    bare_topic,
     ledger_places,
     places_of,
     returns_place,
     shared_place,
 )
-from thought_generator.providers.composing.reading import Origin, Source, read
+from thought_generator.providers.composing.reading import (
+    Origin,
+    Source,
+    read,
+    speaker_of,
+)
 from thought_generator.providers.composing.voices import voice_of
 
 # Two thoughts with this 5-gram Jaccard index read as the same one.
@@ -25,6 +32,10 @@ _SAME_THOUGHT = 0.5
 _MAX_DRAFTS = 8
 # Beside a context, this share of the thoughts is on it.
 _FOCUS_SHARE = 0.35
+
+# So much of a thought in the context tells that it is quoted there.
+_ECHO_CHARS = 60
+_LABEL = re.compile(r"\A\w[\w ]{0,40}: +(?=\S)")
 
 # Said where there is neither memory nor context nor persona.
 _NOTHING_KNOWN = (
@@ -72,7 +83,7 @@ def _recalled_thoughts(prompt: Prompt) -> list[str]:
 
 
 def _places(prompt: Prompt, kinship: Kinship, recent: Recent, rng: Random) -> Places:
-    context = _part(prompt.context, Origin.CONTEXT)
+    context = _part(_focus_of(prompt), Origin.CONTEXT)
     if prompt.recalled:
         chosen = choose(prompt.recalled, kinship, rng)
     else:
@@ -80,7 +91,7 @@ def _places(prompt: Prompt, kinship: Kinship, recent: Recent, rng: Random) -> Pl
         known = [source for source in (context, persona) if source]
         if not known:
             return {}
-        chosen, context = Chosen(*known), None
+        chosen, context = Chosen(known[0], known[1:]), None
     places = _chosen_places(chosen, rng)
     places |= ledger_places(prompt, chosen.main)
     places |= returns_place(recent, places["a_topic"])
@@ -89,13 +100,29 @@ def _places(prompt: Prompt, kinship: Kinship, recent: Recent, rng: Random) -> Pl
     return places
 
 
+def _focus_of(prompt: Prompt) -> str:
+    """The context without its labels, and without the thoughts just thought."""
+    before = [thought[:_ECHO_CHARS] for thought in prompt.recent]
+    lines = [
+        line
+        for line in prompt.context.splitlines()
+        if not any(thought in line for thought in before)
+    ]
+    text = "\n".join(lines)
+    return text if speaker_of(text) else _LABEL.sub("", text)
+
+
 def _chosen_places(chosen: Chosen, rng: Random) -> Places:
     places = places_of("a", chosen.main, rng)
-    if chosen.partner:
-        places |= places_of("b", chosen.partner, rng)
-        places |= shared_place(chosen.main, chosen.partner, rng)
-    if chosen.third:
-        places |= places_of("d", chosen.third, rng)
+    named = {bare_topic(places["a_topic"])}
+    for prefix, source in zip("bd", chosen.others, strict=False):
+        found = places_of(prefix, source, rng)
+        topic = bare_topic(found[f"{prefix}_topic"])
+        if topic not in named:
+            named.add(topic)
+            places |= found
+    if "b_topic" in places:
+        places |= shared_place(chosen.main, chosen.others[0], rng)
     return places
 
 

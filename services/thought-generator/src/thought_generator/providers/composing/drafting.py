@@ -13,6 +13,11 @@ from thought_generator.providers.composing.places import Places
 # A thought is read in a feed: one to three short sentences.
 _MAX_WORDS = 60
 
+# So many thoughts pass before the same frame opens, closes or ends one again.
+_OPENING_PAUSE = 12
+_CLOSING_PAUSE = 6
+_CODA_PAUSE = 4
+
 # For a reader who leaves room for a few words only.
 _BRIEF = ("Back to {}.", "Still on {}.", "Again {}.", "Once more {}.", "Next to {}…")
 
@@ -35,11 +40,9 @@ class Draw:
 def write(draw: Draw, max_chars: int) -> str:
     """A thought of at most `max_chars`, which ends where a sentence ends."""
     opening, closing = _frames(draw)
-    variants = [_fill(opening, draw)]
-    if closing:
-        variants.append(f"{variants[0]} {_fill(closing, draw)}")
-        variants.append(_with_coda(variants[1], draw))
-    for text in reversed(variants):
+    head = _fill(opening, draw)
+    whole = f"{head} {_fill(closing, draw)}"
+    for text in (_with_coda(whole, draw), whole, head):
         if len(text) <= max_chars and len(text.split()) <= _MAX_WORDS:
             return text
     brief = draw.rng.choice(_BRIEF).format(draw.places["a_topic"])
@@ -47,43 +50,41 @@ def write(draw: Draw, max_chars: int) -> str:
 
 
 def _with_coda(text: str, draw: Draw) -> str:
-    coda = _fresh(draw.voice.codas, draw)
-    if coda is None:
-        return text
+    coda = _draw_frame(draw.voice.codas, draw, _CODA_PAUSE)
     joint = " –" if ";" in text.rpartition(". ")[2] else ";"
     return f"{text.removesuffix('.')}{joint} {_fill(coda, draw)}."
 
 
-def _frames(draw: Draw) -> tuple[Frame, Frame | None]:
+def _frames(draw: Draw) -> tuple[Frame, Frame]:
     angles = list(draw.voice.angles)
     draw.rng.shuffle(angles)
     if "c_topic" in draw.places:
         angles.insert(0, draw.voice.focus)
-    for angle in angles:
-        opening = _fresh(angle.openings, draw)
-        if opening:
-            return opening, _fresh(angle.closings, draw)
-    return _any(angles, draw)
+    fitting = [angle for angle in angles if _fitting(angle.openings, draw)]
+    angle = next((a for a in fitting if _is_fresh(a, draw)), fitting[0])
+    return (
+        _draw_frame(angle.openings, draw, _OPENING_PAUSE),
+        _draw_frame(angle.closings, draw, _CLOSING_PAUSE),
+    )
 
 
-def _fresh(frames: Sequence[Frame], draw: Draw) -> Frame | None:
-    fitting = [frame for frame in frames if frame.needs <= draw.places.keys()]
+def _is_fresh(angle: Angle, draw: Draw) -> bool:
+    return any(
+        not draw.recent.hold(frame.marks, _OPENING_PAUSE)
+        for frame in _fitting(angle.openings, draw)
+    )
+
+
+def _draw_frame(frames: Sequence[Frame], draw: Draw, pause: int) -> Frame:
+    """A frame not used lately, or any where all were."""
+    fitting = _fitting(frames, draw)
     draw.rng.shuffle(fitting)
-    for frame in fitting:
-        if not draw.recent.hold(frame.marks):
-            return frame
-    return None
+    fresh = (frame for frame in fitting if not draw.recent.hold(frame.marks, pause))
+    return next(fresh, fitting[0])
 
 
-def _any(angles: Sequence[Angle], draw: Draw) -> tuple[Frame, Frame | None]:
-    """When every frame that fits was used lately."""
-    openings = [
-        frame
-        for angle in angles
-        for frame in angle.openings
-        if frame.needs <= draw.places.keys()
-    ]
-    return draw.rng.choice(openings), None
+def _fitting(frames: Sequence[Frame], draw: Draw) -> list[Frame]:
+    return [frame for frame in frames if frame.needs <= draw.places.keys()]
 
 
 def _fill(frame: Frame, draw: Draw) -> str:

@@ -6,7 +6,7 @@ from functools import lru_cache
 from thought_generator.providers.composing.clauses import words_of
 
 # The stream's last thoughts that a draft is compared with.
-_RECENT_COMPARED = 12
+_RECENT_COMPARED = 20
 _GRAM_WORDS = 5
 # The last thoughts of some hundred streams: each is compared with several times.
 _CACHED_GRAMS = 2_048
@@ -19,12 +19,11 @@ class Recent:
 
     def __init__(self, last: Sequence[str], older: Sequence[str]) -> None:
         self._last = last[:_RECENT_COMPARED]
-        self._all = [*self._last, *older]
-        self._grams = [_known_grams(text) for text in self._all]
+        self._grams = [_known_grams(text) for text in (*self._last, *older)]
 
-    def hold(self, marks: tuple[str, ...]) -> bool:
-        """Whether one of them has these words in this order."""
-        return bool(marks) and any(_has(text, marks) for text in self._all)
+    def hold(self, marks: tuple[str, ...], last: int) -> bool:
+        """Whether one of the last thoughts has these words in this order."""
+        return bool(marks) and any(_has(text, marks) for text in self._last[:last])
 
     def likeness(self, draft: str) -> float:
         """The highest 5-gram Jaccard index with any of them."""

@@ -41,6 +41,7 @@ _UNSIGNED = {
     Origin.CONTEXT: ("What is put to me now reads:", "The matter at hand reads:"),
     Origin.PERSONA: ("My description reads:", "I am described so:"),
 }
+_MINE = "my earlier thought about "
 _OWN_THOUGHTS = (
     "Earlier I wondered about {}.",
     "An earlier thought of mine circled {}.",
@@ -65,10 +66,9 @@ def places_of(prefix: str, source: Source, rng: Random) -> Places:
     found = _topics(source, clause, rng)
     if source.origin is Origin.THOUGHT:
         found["said"] = rng.choice(_OWN_THOUGHTS).format(found["topic"])
-        found["topic"] = f"my earlier thought about {found['topic']}"
+        found["topic"] = f"{_MINE}{found['topic']}"
         found.pop("topic2", None)
     else:
-        found["src"] = _name_of(source)
         found |= _words(reading, clause, rng)
         found |= _speech(source, clause, rng) if clause else {}
     return {f"{prefix}_{place}": text for place, text in found.items()}
@@ -114,6 +114,12 @@ def returns_place(recent: Recent, topic: str) -> Places:
     return {"returns": f"{_number(times)} of my last {_number(last)} thoughts"}
 
 
+def bare_topic(topic: str) -> str:
+    """The topic without what was put around it: `the`, a name, quotes."""
+    core = topic.removeprefix(_MINE).removeprefix("the ")
+    return core.split("'s ")[-1].strip("“”")
+
+
 def _clause(reading: Reading, rng: Random) -> str:
     if not reading.clauses:
         return ""
@@ -127,7 +133,7 @@ def _topics(source: Source, clause: str, rng: Random) -> Places:
     if not names:
         return {"topic": _stand_in(source, clause)}
     rng.shuffle(names)
-    names.sort(key=lambda name: _core(name) not in clause)
+    names.sort(key=lambda name: bare_topic(name) not in clause)
     places = {"topic": shorten(names[0], _TOPIC_CHARS)}
     if len(names) > 1:
         places["topic2"] = shorten(names[1], _TOPIC_CHARS)
@@ -172,7 +178,7 @@ def _speech(source: Source, clause: str, rng: Random) -> Places:
     reading = source.reading
     said = f"{_lead(source, clause, rng)} “{_ended(shorten(clause, _QUOTE_CHARS))}”"
     quote = f"“{_unended(shorten(clause, _SHORT_QUOTE_CHARS))}”"
-    places = {"said": said, "quote": quote}
+    places = {"said": said, "quote": quote, "src": _name_of(source)}
     if _asks(clause):
         places["asked"] = said
     else:
@@ -203,11 +209,6 @@ def _lead(source: Source, clause: str, rng: Random) -> str:
 
 def _asks(clause: str) -> bool:
     return clause.endswith(("?", "？"))
-
-
-def _core(topic: str) -> str:
-    """Without what was put around it: `the`, a name, quotes."""
-    return topic.removeprefix("the ").split("'s ")[-1].strip("“”")
 
 
 def _ended(clause: str) -> str:

@@ -24,6 +24,7 @@ _CACHED_READINGS = 4_096
 _MIN_ASCII_SHARE = 0.7
 
 _MAX_SPEAKER_CHARS = 48
+_NO_TOPICS = Topics((), (), ())
 _SPEAKER = re.compile(r"^\s*(?P<who>[^\W\d_][\w'. -]{0,40}?)\s*:\s+(?=\S)")
 _QUOTED = re.compile(r"“([^“”]{8,400})”")
 _UNCAPPED = re.compile(r"\b[a-z][\w'-]+")
@@ -98,16 +99,16 @@ def speaker_of(text: str) -> str | None:
 def _read(text: str, is_thought: bool) -> Reading:
     is_order = gives_orders(text)
     if is_thought:
-        text = "\n".join(_QUOTED.findall(text)) or text.split(". ")[0]
+        text = ".\n".join(_QUOTED.findall(text)) or text.split(". ")[0]
     text = clean(text)
     speaker = None if is_thought else speaker_of(text)
     if speaker:
         text = text.split(":", 1)[1].strip()
     said = dict.fromkeys(words_of(text))
     return Reading(
-        speaker=speaker,
+        speaker=None if is_order else speaker,
         clauses=() if is_order else split_clauses(text),
-        topics=_topics(text, speaker, is_order=is_order),
+        topics=_NO_TOPICS if is_order else _topics(text, speaker, is_thought),
         words=frozenset(content_words(" ".join(_UNCAPPED.findall(text)))),
         warm=tuple(word for word in said if word in WARM),
         tense=tuple(word for word in said if word in TENSE),
@@ -115,8 +116,8 @@ def _read(text: str, is_thought: bool) -> Reading:
     )
 
 
-def _topics(text: str, speaker: str | None, *, is_order: bool) -> Topics:
+def _topics(text: str, speaker: str | None, is_thought: bool) -> Topics:
     ascii_chars = sum(map(str.isascii, text))
-    if is_order or ascii_chars < _MIN_ASCII_SHARE * len(text):
-        return Topics((), (), ())
-    return find_topics(text, speaker)
+    if ascii_chars < _MIN_ASCII_SHARE * len(text):
+        return _NO_TOPICS
+    return find_topics(text, speaker, with_unled=not is_thought)

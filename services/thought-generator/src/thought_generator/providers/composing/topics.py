@@ -48,8 +48,11 @@ class Topics:
     times: tuple[str, ...]
 
 
-def find_topics(text: str, speaker: str | None) -> Topics:
-    """Of a text, the noun phrases, names and times."""
+def find_topics(text: str, speaker: str | None, *, with_unled: bool) -> Topics:
+    """Of a text, the noun phrases, names and times.
+
+    Phrases that no article or preposition leads are less sure, and optional.
+    """
     tokens = _TOKENS.findall(text)
     led: list[str] = []
     bare: list[str] = []
@@ -69,7 +72,7 @@ def find_topics(text: str, speaker: str | None) -> Topics:
             bare += _unled(phrase)
         position = start + max(1, len(run)) if run or not is_led else start
     return Topics(
-        _distinct(led) or _distinct(bare),
+        _distinct(led) or _distinct(bare if with_unled else ()),
         _distinct(name for name in names if name != speaker),
         _distinct(_TIMES.findall(text)),
     )

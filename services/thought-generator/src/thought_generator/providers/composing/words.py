@@ -59,7 +59,7 @@ VERBS = _listed(
     tell tells tend think thinking thinks thought threw told took touch try trying
     turn turned turns understand use used visit wait waiting walk wanna want wanted
     wants watch went win wins wish woke won wonder work worked works worry write
-    writes wrote yell dislike dislikes tends avoid avoids
+    writes wrote yell dislike dislikes tends avoid avoids stops drew draws lies
     """
 )
 
@@ -81,7 +81,7 @@ ADJECTIVES = _listed(
     super surprised sweet tall tasty terrible thankful therapeutic thin third
     thrilled tight tiny tired tough true ultimate unique upcoming useful various
     vibrant warm weird white wild wonderful wooden worse worst worth wrong yellow
-    young younger yummy broken spare whole own
+    young younger yummy broken spare whole own earlier longer other same last
     """
 )
 

@@ -181,7 +181,7 @@ _TRANSFORM = (
 _FOCUS = (
     (
         "Beneath {c_topic}, unasked, {a_topic}.",
-        "{C_topic} could thin out and let {a_topic} show through.",
+        "{C_topic} could thin out and let {a_topic} come through.",
         "With {c_topic} in the light, {a_topic} can wait in the shade with {image}.",
         "A step to the side of {c_topic}: {a_quote}.",
         "{C_topic} on the lips, {a_topic} on the tongue, {image} in the ear.",

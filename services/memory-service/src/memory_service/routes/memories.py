@@ -1,0 +1,220 @@
+"""Memories in and out, one or many at a time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Request, Response
+
+from contracts.memory import (
+    Memory,
+    MemoryBatchRequest,
+    MemoryBatchResponse,
+    MemoryList,
+    MemoryPatch,
+    MemoryStats,
+    MemoryType,
+    MemoryWrite,
+)
+from memory_service.models import Kept, Outcome
+from memory_service.routes.conversion import (
+    SEQ_HEADER,
+    JsonAnswer,
+    outcome_fields,
+    to_draft,
+    to_patch,
+)
+from memory_service.routes.documents import SEQ_DOCUMENTED
+from memory_service.routes.parameters import (
+    DEFAULT_AGENT,
+    AgentQuery,
+    MinSeqHeader,
+    PageQuery,
+    Reader,
+    Writer,
+    context_of,
+)
+from servicekit.app import api_router
+from servicekit.idempotency import IdempotencyHeader, IdempotencyKey
+from servicekit.paging import read_cursor, write_cursor
+
+router = api_router("/api/memory", "memory")
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Memory,
+    responses={
+        200: {
+            "model": Memory,
+            "description": "A memory stands under this id.",
+            "headers": SEQ_DOCUMENTED,
+        },
+        201: {"headers": SEQ_DOCUMENTED},
+    },
+)
+async def remember(
+    request: Request,
+    caller: Writer,
+    body: MemoryWrite,
+    idempotency_key: IdempotencyHeader = None,
+) -> Response:
+    """Keeps one memory."""
+    caller.check_agent(body.agent_id)
+    key = (
+        IdempotencyKey.of(body.agent_id, "memory", idempotency_key, body)
+        if idempotency_key
+        else None
+    )
+    (outcome,) = await context_of(request).writing.remember([to_draft(body)], key)
+    if not isinstance(outcome, Kept):
+        raise outcome
+    return JsonAnswer(
+        outcome.memory, 201 if outcome.fresh else 200, _seq_header([outcome])
+    )
+
+
+@router.post(
+    "/batch",
+    response_model=MemoryBatchResponse,
+    responses={200: {"headers": SEQ_DOCUMENTED}},
+)
+async def remember_batch(
+    request: Request,
+    caller: Writer,
+    body: MemoryBatchRequest,
+    idempotency_key: IdempotencyHeader = None,
+) -> Response:
+    """Keeps memories, each judged for itself."""
+    for agent_id in {write.agent_id for write in body.memories}:
+        caller.check_agent(agent_id)
+    key = (
+        IdempotencyKey.of(
+            body.memories[0].agent_id, "memory/batch", idempotency_key, body
+        )
+        if idempotency_key
+        else None
+    )
+    drafts = [to_draft(write) for write in body.memories]
+    outcomes = await context_of(request).writing.remember(drafts, key)
+    return JsonAnswer(
+        {"results": list(map(outcome_fields, outcomes))}, headers=_seq_header(outcomes)
+    )
+
+
+@router.get("/recent", response_model=MemoryList)
+async def recent(
+    request: Request,
+    caller: Reader,
+    agent_id: AgentQuery = DEFAULT_AGENT,
+    memory_type: MemoryType | None = None,
+    limit: PageQuery = 10,
+    cursor: Annotated[str | None, Query()] = None,
+    min_seq: MinSeqHeader = 0,
+) -> Response:
+    """Memories, newest first."""
+    caller.check_agent(agent_id)
+    scope = f"recent:{agent_id}:{memory_type or ''}"
+    before = None
+    if cursor is not None:
+        microseconds, seq = map(int, read_cursor(scope, cursor, int, int))
+        before = (EPOCH + timedelta(microseconds=microseconds), seq)
+    memories = await context_of(request).memories.recent(
+        agent_id, memory_type, before, limit + 1, min_seq
+    )
+    page = memories[:limit]
+    more = len(memories) > limit
+    next_cursor = (
+        write_cursor(scope, _microseconds(page[-1].timestamp), page[-1].seq)
+        if more
+        else None
+    )
+    return JsonAnswer({"memories": page, "next_cursor": next_cursor})
+
+
+@router.get("/stats", response_model=MemoryStats)
+async def stats(
+    request: Request,
+    caller: Reader,
+    agent_id: AgentQuery = DEFAULT_AGENT,
+    min_seq: MinSeqHeader = 0,
+) -> dict[str, Any]:
+    """How much an agent remembers, and what answers for it."""
+    caller.check_agent(agent_id)
+    context = context_of(request)
+    counts, index, lag_seconds = await context.memories.stats(agent_id, min_seq)
+    return {
+        "memories": counts.memories,
+        "unjudged": counts.unjudged,
+        "by_type": counts.by_type,
+        "index": {
+            "kind": index.kind,
+            "vectors": index.vectors,
+            "seq": index.seq,
+            "lag": max(counts.seq - index.seq, 0),
+        },
+        "embedding_model": context.embedder.model,
+        "replica_lag_seconds": lag_seconds,
+    }
+
+
+@router.get("/{memory_id}", response_model=Memory)
+async def get(
+    request: Request,
+    caller: Reader,
+    memory_id: UUID,
+    agent_id: AgentQuery = DEFAULT_AGENT,
+    min_seq: MinSeqHeader = 0,
+) -> Response:
+    """One memory."""
+    caller.check_agent(agent_id)
+    return JsonAnswer(
+        await context_of(request).memories.get(agent_id, memory_id, min_seq)
+    )
+
+
+@router.patch(
+    "/{memory_id}", response_model=Memory, responses={200: {"headers": SEQ_DOCUMENTED}}
+)
+async def change(
+    request: Request,
+    caller: Writer,
+    memory_id: UUID,
+    body: MemoryPatch,
+    agent_id: AgentQuery = DEFAULT_AGENT,
+) -> Response:
+    """Changes a memory; what it was goes to its history."""
+    caller.check_agent(agent_id)
+    memory, seq = await context_of(request).memories.change(
+        agent_id, memory_id, to_patch(body), caller.name
+    )
+    return JsonAnswer(memory, headers={SEQ_HEADER: str(seq)})
+
+
+@router.delete(
+    "/{memory_id}", status_code=204, responses={204: {"headers": SEQ_DOCUMENTED}}
+)
+async def delete(
+    request: Request,
+    caller: Writer,
+    memory_id: UUID,
+    agent_id: AgentQuery = DEFAULT_AGENT,
+) -> Response:
+    """Deletes a memory, its vector and its history; its id stays taken."""
+    caller.check_agent(agent_id)
+    seq = await context_of(request).memories.delete(agent_id, memory_id)
+    return Response(status_code=204, headers={SEQ_HEADER: str(seq)})
+
+
+def _seq_header(outcomes: list[Outcome]) -> dict[str, str]:
+    """The newest write, where all are of one agent: numbers are an agent's own."""
+    kept = [outcome.memory for outcome in outcomes if isinstance(outcome, Kept)]
+    if len({memory.agent_id for memory in kept}) != 1:
+        return {}
+    return {SEQ_HEADER: str(max(memory.seq for memory in kept))}
+
+
+def _microseconds(time: datetime) -> int:
+    return (time - EPOCH) // timedelta(microseconds=1)

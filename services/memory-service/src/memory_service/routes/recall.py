@@ -1,0 +1,32 @@
+"""Recall."""
+
+import time
+
+from fastapi import Request, Response
+
+from contracts.memory import RecallRequest, RecallResponse
+from memory_service.routes.conversion import JsonAnswer, recalled_fields, to_query
+from memory_service.routes.parameters import MinSeqHeader, Reader, context_of
+from servicekit.app import api_router
+
+router = api_router("/api/memory", "memory")
+
+
+@router.post("/recall", response_model=RecallResponse)
+async def recall(
+    request: Request,
+    caller: Reader,
+    body: RecallRequest,
+    min_seq: MinSeqHeader = 0,
+) -> Response:
+    """The memories that answer best, by meaning, by words or by both."""
+    started_s = time.perf_counter()
+    caller.check_agent(body.agent_id)
+    found = await context_of(request).recall.recall(to_query(body), min_seq)
+    return JsonAnswer(
+        {
+            "memories": list(map(recalled_fields, found.memories)),
+            "took_ms": round((time.perf_counter() - started_s) * 1000, 3),
+            "index": found.index,
+        }
+    )

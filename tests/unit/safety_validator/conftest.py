@@ -1,0 +1,31 @@
+"""The shipped policy, opened once."""
+
+from pathlib import Path
+
+import pytest
+
+from safety_validator.domain.judge import Judge
+from safety_validator.domain.policy import open_policy
+from safety_validator.models import RuleSet
+from safety_validator.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def policy_file() -> Path:
+    settings = Settings.model_validate({"database_url": "postgresql://"})
+    return settings.policy_file
+
+
+@pytest.fixture(scope="session")
+def opened(policy_file: Path) -> tuple[RuleSet, Judge]:
+    return open_policy(policy_file.read_bytes())
+
+
+@pytest.fixture(scope="session")
+def policy(opened: tuple[RuleSet, Judge]) -> RuleSet:
+    return opened[0]
+
+
+@pytest.fixture(scope="session")
+def judge(opened: tuple[RuleSet, Judge]) -> Judge:
+    return opened[1]
