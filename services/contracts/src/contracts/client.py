@@ -92,16 +92,18 @@ class HttpClient:
         budget_s: float,
         idempotent: bool,
     ) -> bytes:
+        loop = asyncio.get_running_loop()
+        ends_s = loop.time() + budget_s
         for pause_s in RETRY_PAUSES_S:
             try:
-                return await self._send(method, path, data, budget_s)
+                return await self._send(method, path, data, ends_s - loop.time())
             except ServiceError as error:
                 refused = error.problem.kind == "connection-refused"
                 retried = error.problem.status in RETRIED_STATUSES
                 if not (refused or (idempotent and retried)):
                     raise
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.5))
-        return await self._send(method, path, data, budget_s)
+        return await self._send(method, path, data, ends_s - loop.time())
 
     async def _send(
         self, method: str, path: str, data: str | None, timeout_s: float

@@ -39,6 +39,8 @@ class Background:
             await self.stop(name)
 
     async def _supervise(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         pause_s = FIRST_PAUSE_S
         while True:
             started_s = asyncio.get_running_loop().time()
@@ -47,6 +49,9 @@ class Background:
             except Exception as error:  # noqa: BLE001 - it is logged and begun anew
                 TASK_FAILURES.labels(name).inc()
                 log.warning("background task failed", task=name, error=repr(error))
+                if task.cancelling():
+                    # Letting go failed; it is not begun anew for that.
+                    return None
             ran_s = asyncio.get_running_loop().time() - started_s
             pause_s = FIRST_PAUSE_S if ran_s > LONGEST_PAUSE_S else pause_s
             await asyncio.sleep(pause_s)

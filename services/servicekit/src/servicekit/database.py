@@ -95,7 +95,7 @@ async def _translated() -> AsyncIterator[None]:
         raise
     except TimeoutError as error:
         raise DatabaseUnavailable("no answer in time") from error
-    except (*AWAY, asyncpg.InterfaceError) as error:
+    except (*AWAY, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise DatabaseUnavailable(type(error).__name__) from error
 
 

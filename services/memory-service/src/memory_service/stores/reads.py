@@ -30,7 +30,7 @@ MAX_KEYWORD_VISITS = 2000
 # Of a long query the words that say most; each costs a look into the index.
 MAX_KEYWORD_TERMS = 16
 # Among fewer memories than these, how rare a word is says little.
-MIN_KEYWORD_TOTAL = 1000
+MIN_KEYWORD_TOTAL = 200
 
 
 class MemoryReads:

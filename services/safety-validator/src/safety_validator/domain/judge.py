@@ -48,7 +48,7 @@ class Judge:
         for number, places in self._matcher.places(plain.text).items():
             rule = self._rules[number]
             whole = rule.verdict is VerdictName.REDACT
-            spans = _disjoint(_spans(rule, plain.text, places))
+            spans = _outermost(_spans(rule, plain.text, places))
             for span in islice(spans, None if whole else MAX_FINDINGS_A_RULE):
                 yield Finding(rule, plain.original(span))
 
@@ -81,11 +81,12 @@ def _regions(places: Sequence[int], reach: int) -> Iterator[Span]:
     yield max(0, first - reach), last + reach
 
 
-def _disjoint(spans: Iterable[Span]) -> Iterator[Span]:
+def _outermost(spans: Iterable[Span]) -> Iterator[Span]:
+    """Those that reach beyond all before them."""
     reached = 0
     for start, end in spans:
         if end > reached:
-            yield max(start, reached), end
+            yield start, end
             reached = end
 
 

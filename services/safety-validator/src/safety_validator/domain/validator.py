@@ -76,7 +76,7 @@ class Validator:
     async def _decide(self, submission: Submission) -> tuple[Ruling, Decision]:
         if len(submission.content) <= MAX_INLINE_CHARS:
             return self._rule(submission)
-        if False:
+        if self._long_waiting >= MAX_LONG_WAITING:
             raise Overloaded("too many long texts at once")
         self._long_waiting += 1
         try:
