@@ -448,7 +448,9 @@ async def test_an_old_client_gets_a_plain_body_and_the_end(
     port: int, address: str, thought: Service
 ) -> None:
     async with raw(port) as (reader, writer):
-        writer.write(b"GET /large HTTP/1.0\r\nHost: x\r\n\r\n")
+        writer.write(
+            b"GET /large HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"
+        )
         head = await reader.readuntil(b"\r\n\r\n")
         assert b"transfer-encoding" not in head.lower()
         assert await reader.read() == CHUNK * UPLOAD_CHUNKS

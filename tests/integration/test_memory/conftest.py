@@ -10,13 +10,13 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
-from devstack.database import DATABASE, bootstrap
-from devstack.postgres import Postgres, Primary, make_dsn
+from devstack.database import DATABASE, bootstrap, dsn_on
+from devstack.postgres import Postgres, Primary
 from tests.integration.test_memory.replicas import (
     Caller,
-    Process,
     Replica,
     SafetyServer,
+    migrate,
     replica,
 )
 
@@ -38,9 +38,7 @@ async def memory_primary(memory_folder: Path) -> AsyncIterator[Primary]:
 @pytest_asyncio.fixture(scope="session")
 async def memory_dsn(memory_primary: Primary) -> str:
     dsn = (await bootstrap(memory_primary))["memory"]
-    migration = await Process(dsn, {}).start("migrate")
-    _, errors = await migration.communicate()
-    assert migration.returncode == 0, errors
+    await migrate(dsn)
     return dsn
 
 
@@ -54,8 +52,7 @@ async def memory_standby(
 
 @pytest_asyncio.fixture(scope="session")
 async def standby_dsn(memory_standby: Postgres) -> str:
-    password = memory_standby.credentials.password("memory")
-    return make_dsn("memory", password, DATABASE, memory_standby)
+    return dsn_on(memory_standby, "memory")
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -66,9 +63,7 @@ async def service(memory_dsn: str) -> AsyncIterator[Replica]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def other_service(
-    memory_dsn: str, standby_dsn: str
-) -> AsyncIterator[Replica]:
+async def other_service(memory_dsn: str, standby_dsn: str) -> AsyncIterator[Replica]:
     """Another one beside it, that reads from the standby."""
     async with replica(memory_dsn, database_replica_url=standby_dsn) as running:
         yield running

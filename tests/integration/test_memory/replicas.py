@@ -283,3 +283,10 @@ async def process(dsn: str, **settings: str) -> AsyncIterator[Process]:
         yield service
     finally:
         await service.end()
+
+
+async def migrate(dsn: str) -> None:
+    """Brings a database up to date by the service's own command."""
+    migration = await Process(dsn, {}).start("migrate")
+    _, errors = await migration.communicate()
+    assert migration.returncode == 0, errors

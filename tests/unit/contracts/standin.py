@@ -31,6 +31,7 @@ class StandIn:
     asked: list[web.Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     address: str = ""
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(request)
@@ -40,8 +41,8 @@ class StandIn:
             assert request.transport is not None
             request.transport.abort()
         if isinstance(said, str):
-            await asyncio.Event().wait()
-        assert isinstance(said, Said)
+            await self.over.wait()
+            return web.Response()
         await asyncio.sleep(said.after_s)
         return web.Response(
             status=said.status, body=said.body, headers=dict(said.headers)
@@ -53,7 +54,7 @@ async def serving(standin: StandIn, port: int = 0) -> AsyncIterator[StandIn]:
     """The stand-in, listening on the loopback."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", standin.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.0)
+    runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
@@ -61,6 +62,7 @@ async def serving(standin: StandIn, port: int = 0) -> AsyncIterator[StandIn]:
     try:
         yield standin
     finally:
+        standin.over.set()
         await runner.cleanup()
 
 

@@ -132,6 +132,14 @@ def test_the_marked_part_is_meant() -> None:
     assert finding.span == (6, 12)
 
 
+def test_patterns_that_meet_at_one_place_are_one_finding() -> None:
+    _, judge = open_policy(
+        policy(rule(patterns=["big zeebra", "zeebra"], must_match=["zeebra"]))
+    )
+    (finding,) = judge.judge("a big zeebra").findings
+    assert finding.span == (2, 12)
+
+
 def test_the_shipped_policy_is_in_order(policy_file: Path) -> None:
     rules = yaml.safe_load(policy_file.read_bytes())["rules"]
     thin = [r["id"] for r in rules if not (r["must_match"] and r["must_not_match"])]

@@ -98,9 +98,12 @@ class ForeignDatabase:
 
     async def open(self) -> Dsns:
         primary = await bootstrap_foreign(self._url, self._credentials)
-        url = self._settings.database_replica_url
-        if url is not None:
-            await (await connect_foreign("DATABASE_REPLICA_URL", url)).close()
+        for name, url in (
+            ("DATABASE_REPLICA_URL", self._settings.database_replica_url),
+            ("DATABASE_DIRECT_URL", self._settings.database_direct_url),
+        ):
+            if url is not None:
+                (await connect_foreign(name, url)).terminate()
         self._screen.step("PostgreSQL at DATABASE_URL answers")
         return Dsns(
             primary=primary,
@@ -160,8 +163,13 @@ class ForeignCache:
                 await client.ping()
         except TimeoutError:
             raise StackError("REDIS_URL: no connection: no answer in time") from None
-        except (RedisError, OSError, ValueError) as error:
+        except (RedisError, OSError) as error:
             raise StackError(f"REDIS_URL: no connection: {error}") from error
+        except ValueError:
+            raise StackError(
+                "REDIS_URL: no connection: this is not a redis://, rediss:// or "
+                "unix:// address"
+            ) from None
         self._screen.step("the server at REDIS_URL answers")
 
     def watching(self, supervisor: Supervisor) -> list[Coroutine[Any, Any, None]]:

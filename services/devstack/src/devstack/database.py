@@ -8,7 +8,7 @@ import asyncpg
 from devstack import sql
 from devstack.credentials import Credentials
 from devstack.errors import StackError
-from devstack.postgres import CONNECT_TIMEOUT_S, Postgres, Primary, make_dsn
+from devstack.postgres import AWAY, CONNECT_TIMEOUT_S, Postgres, Primary, make_dsn
 
 DATABASE = "claude_agi"
 ROLES = ("thinking", "memory", "safety")
@@ -66,13 +66,11 @@ async def connect_foreign(variable: str, url: str) -> asyncpg.Connection:
     """Connects; raises StackError that names the variable."""
     try:
         return await asyncpg.connect(url, timeout=CONNECT_TIMEOUT_S)
-    except (OSError, TimeoutError) as error:
+    except AWAY as error:
         reason = str(error) or "no answer in time"
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
-        reason = str(error)
-    password = urlsplit(url).password
-    if password:
-        reason = reason.replace(password, "…")
+    except ValueError:
+        # Its text quotes what it could not read, which may be half a password.
+        reason = "this is not a PostgreSQL address (is its password percent-encoded?)"
     raise StackError(f"{variable}: no connection: {reason}")
 
 

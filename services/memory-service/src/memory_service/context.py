@@ -45,8 +45,8 @@ class Context:
         revisions = Revisions(self.database, model)
         idempotency = Idempotency(self.database)
         written = WrittenSeqs()
-        self._indexes = Indexes(ChangeStore(self.database, model))
-        self.feed = Feed(self._indexes, written)
+        self.indexes = Indexes(ChangeStore(self.database, model))
+        self.feed = Feed(self.indexes, written)
         self._queue = WriteQueue(writes)
         self._accesses = Accesses(AccessStore(self.database))
         self._upkeep = Upkeep(revisions, idempotency, self.feed, written)
@@ -58,10 +58,10 @@ class Context:
             judge, self.embedder, writes, self._queue, idempotency, self.feed, written
         )
         self.memories = Memories(
-            reads, revisions, judge, self.embedder, self._indexes, self.feed, written
+            reads, revisions, judge, self.embedder, self.indexes, self.feed, written
         )
         self.recall = Recall(
-            self.embedder, self._indexes, reads, self._accesses, written
+            self.embedder, self.indexes, reads, self._accesses, written
         )
         self.transfer = Transfer(self.writing, reads)
         self._background = Background()
@@ -88,6 +88,6 @@ class Context:
         await self._background.close()
         self._queue.close()
         self.embedder.close()
-        self._indexes.close()
+        self.indexes.close()
         await self._http_safety.close()
         await self.database.close()

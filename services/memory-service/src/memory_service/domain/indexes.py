@@ -122,10 +122,6 @@ class Indexes:
         self._open.clear()
         self._opening.clear()
 
-    def get_open(self, agent_id: str) -> AgentIndex | None:
-        """The index, if it is open."""
-        return self._open.get(agent_id)
-
     async def stale(self) -> list[str]:
         """The open agents that have changes to apply."""
         seqs = await self._changes.seqs(self._open)

@@ -23,8 +23,8 @@ _MIN_SHARED_CHARS = 4
 # A question says less about its speaker than a statement.
 _QUESTION_WEIGHT = 0.35
 
-# Of fewer thoughts it cannot be said that they keep returning to something.
-_MIN_LAST = 2
+# Once may be chance.
+_MIN_RETURNS = 2
 
 _NUMBERS = (
     *("no", "one", "two", "three", "four", "five", "six"),
@@ -109,7 +109,7 @@ def returns_place(recent: Recent, topic: str) -> Places:
     if not words:
         return {}
     times, last = recent.mentions(words[-1])
-    if times == 0 or last < _MIN_LAST:
+    if times < _MIN_RETURNS:
         return {}
     return {"returns": f"{_number(times)} of my last {_number(last)} thoughts"}
 
