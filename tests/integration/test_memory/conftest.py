@@ -9,9 +9,6 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
-
-from devstack.database import DATABASE, bootstrap, dsn_on
-from devstack.postgres import Postgres, Primary
 from tests.integration.test_memory.replicas import (
     Caller,
     Replica,
@@ -19,6 +16,9 @@ from tests.integration.test_memory.replicas import (
     migrate,
     replica,
 )
+
+from devstack.database import DATABASE, bootstrap, dsn_on
+from devstack.postgres import Postgres, Primary
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -8,11 +8,6 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-
-from devstack.database import DATABASE, bootstrap
-from devstack.postgres import Postgres, make_dsn
-from memory_service.domain import indexes
-from memory_service.models import MAX_SEQ
 from tests.integration.test_memory.replicas import (
     PREFIX,
     Caller,
@@ -21,6 +16,11 @@ from tests.integration.test_memory.replicas import (
     replica,
 )
 from tests.support.waiting import until
+
+from devstack.database import DATABASE, bootstrap
+from devstack.postgres import Postgres, make_dsn
+from memory_service.domain import indexes
+from memory_service.models import MAX_SEQ
 
 EVERYTHING = 1000
 
@@ -292,7 +292,7 @@ async def _until_replayed(first: Postgres, standby: Postgres) -> None:
     async def replayed() -> bool:
         return bool(
             await target.fetchval(
-                "SELECT pg_last_wal_replay_lsn() >= $1::pg_lsn", position
+                "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", position
             )
         )
 

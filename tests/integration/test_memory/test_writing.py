@@ -7,12 +7,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-
-from contracts.ids import new_id
-from contracts.memory import Memory
-from contracts.verdicts import sign_verdict
-from memory_service.domain import queue
-from memory_service.providers import embedder
 from tests.integration.test_memory.replicas import (
     BLOCKED,
     OUTAGE,
@@ -21,6 +15,12 @@ from tests.integration.test_memory.replicas import (
     Caller,
     Replica,
 )
+
+from contracts.ids import new_id
+from contracts.memory import Memory
+from contracts.verdicts import sign_verdict
+from memory_service.domain import queue
+from memory_service.providers import embedder
 
 
 async def test_what_was_told_is_recalled_and_read(ada: Caller) -> None:

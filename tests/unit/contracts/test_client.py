@@ -43,11 +43,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def no_call_before() -> Iterator[None]:
     """What a call carries on belongs to the test that sets it."""
-    variables = (call.request_id, call.traceparent, call.deadline_s)
-    tokens = [variable.set(None) for variable in variables]
     yield
-    for variable, token in zip(variables, tokens, strict=True):
-        variable.reset(token)
+    call.request_id.set(None)
+    call.traceparent.set(None)
+    call.deadline_s.set(None)
 
 
 @pytest_asyncio.fixture

@@ -134,7 +134,7 @@ async def write_to(
 
 def make_settings(**values: Any) -> ServiceSettings:
     """Settings of a process without keys, whatever the environment says."""
-    defaults = {
+    defaults: dict[str, Any] = {
         "database_url": "postgresql://",
         "host": "127.0.0.1",
         "api_keys": [],

@@ -33,9 +33,9 @@ async def ask(
     keyed: bool = True,
 ) -> httpx2.Response:
     app = make_app(KEYED if keyed else make_settings())
-    sent = {name: value.encode() for name, value in (headers or {}).items()}
+    sent = {name.encode(): value.encode() for name, value in (headers or {}).items()}
     if key is not None:
-        sent["Authorization"] = f"Bearer {key}".encode()
+        sent[b"Authorization"] = f"Bearer {key}".encode()
     async with client_of(app, base_url) as client:
         return await client.request(method, path, headers=sent)
 

@@ -64,7 +64,7 @@ async def test_pauses_grow_to_a_limit_and_begin_anew_after_steady_work(
         if runs < 8:
             raise ConnectionError
 
-    monkeypatch.setattr(background.asyncio, "sleep", note)
+    monkeypatch.setattr(asyncio, "sleep", note)
     tasks = Background()
     tasks.start("pausing", work)
     while runs < 8:

@@ -35,7 +35,7 @@ async def test_a_request_id_is_taken_and_returned(
 async def test_a_missing_or_malformed_request_id_is_replaced(
     client: httpx2.AsyncClient, given: str | None
 ) -> None:
-    headers = {} if given is None else {"X-Request-ID": given.encode()}
+    headers = {} if given is None else {b"X-Request-ID": given.encode()}
     response = await client.get(CALL, headers=headers)
     made = response.headers["x-request-id"]
     assert UUID(made).version == 7
@@ -49,7 +49,7 @@ async def test_a_missing_or_malformed_request_id_is_replaced(
 async def test_a_trace_is_passed_on_where_it_can_be_one(
     client: httpx2.AsyncClient, given: str, passed_on: str | None
 ) -> None:
-    headers = {"traceparent": given.encode()}
+    headers = {b"traceparent": given.encode()}
     response = await client.get(CALL, headers=headers)
     assert response.json()["traceparent"] == passed_on
 
@@ -81,7 +81,7 @@ async def test_a_deadline_that_passes_is_a_problem(
 async def test_a_deadline_that_is_none_is_ignored(
     client: httpx2.AsyncClient, given: str
 ) -> None:
-    response = await client.get(CALL, headers={"X-Request-Timeout-Ms": given.encode()})
+    response = await client.get(CALL, headers={b"X-Request-Timeout-Ms": given.encode()})
     assert response.json()["remaining_s"] == 60.0
 
 

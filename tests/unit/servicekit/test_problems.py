@@ -1,5 +1,7 @@
 """Whatever goes wrong is an `application/problem+json` with the right status."""
 
+from collections.abc import AsyncIterator
+
 import httpx2
 import pytest
 from tests.unit.servicekit.small_app import errors_logged, make_app, problem_of
@@ -114,10 +116,10 @@ async def test_a_body_at_the_limit_is_read(
     assert response.json() == MAX_BODY_BYTES
 
 
-def _sent(body: bytes, measured: bool) -> object:
+def _sent(body: bytes, measured: bool) -> bytes | AsyncIterator[bytes]:
     """The body with its length in the head, or in parts without."""
 
-    async def parts() -> object:
+    async def parts() -> AsyncIterator[bytes]:
         for start in range(0, len(body), 65_536):
             yield body[start : start + 65_536]
 

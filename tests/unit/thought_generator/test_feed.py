@@ -7,8 +7,9 @@ import pytest
 
 from servicekit.errors import Unavailable
 from thought_generator.domain import feed as feed_module
-from thought_generator.domain.feed import Event, Feed
-from thought_generator.domain.mind import decode_event, encode_event
+from thought_generator.domain.feed import Feed
+from thought_generator.models import Event
+from thought_generator.providers.news import decode_event, encode_event
 
 
 def event(position: int) -> Event:

@@ -104,10 +104,15 @@ async def test_a_lost_stream_stops() -> None:
 
 async def test_a_fenced_stream_goes_on_only_under_a_new_epoch() -> None:
     table = Table(lease())
-    async with scheduled(table, lambda n: Fenced() if n == 2 else None) as (beats, _):
-        await beats.reach("primary", 1, 2)
+
+    def raising(count: int) -> Exception | None:
+        if count < 2 or table.mine == [lease(epoch=2)]:
+            return None
         table.mine = [lease(epoch=2)]
-        await beats.reach("primary", 2, 2)
+        return Fenced()
+
+    async with scheduled(table, raising) as (beats, _):
+        await beats.reach("primary", 2, 3)
     assert beats.counts["primary", 1] == 2
 
 

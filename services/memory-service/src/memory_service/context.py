@@ -48,8 +48,8 @@ class Context:
         self.indexes = Indexes(ChangeStore(self.database, model))
         self.feed = Feed(self.indexes, written)
         self._queue = WriteQueue(writes)
-        self._accesses = Accesses(AccessStore(self.database))
-        self._upkeep = Upkeep(revisions, idempotency, self.feed, written)
+        self.accesses = Accesses(AccessStore(self.database))
+        self.upkeep = Upkeep(revisions, idempotency, self.feed, written)
         direct = settings.database_direct_url or settings.database_url
         self._listener = ChangeListener(
             direct.get_secret_value(), self.feed.wake, self.feed.see_timeline
@@ -61,7 +61,7 @@ class Context:
             reads, revisions, judge, self.embedder, self.indexes, self.feed, written
         )
         self.recall = Recall(
-            self.embedder, self.indexes, reads, self._accesses, written
+            self.embedder, self.indexes, reads, self.accesses, written
         )
         self.transfer = Transfer(self.writing, reads)
         self._background = Background()
@@ -79,9 +79,9 @@ class Context:
         self._background.start("store", self._queue.run)
         self._background.start("follow", self.feed.run)
         self._background.start("listen", self._listener.run)
-        self._background.start("count-accesses", self._accesses.run)
-        self._background.start("expire", self._upkeep.expire)
-        self._background.start("prune-keys", self._upkeep.prune_keys)
+        self._background.start("count-accesses", self.accesses.run)
+        self._background.start("expire", self.upkeep.expire)
+        self._background.start("prune-keys", self.upkeep.prune_keys)
 
     async def close(self) -> None:
         """Closes in reverse."""

@@ -15,7 +15,7 @@ from servicekit.idempotency import Idempotency
 from thought_generator.domain.agents import Agents
 from thought_generator.domain.budget import Governor
 from thought_generator.domain.cache import ResponseCache
-from thought_generator.domain.feed import Event, Feed
+from thought_generator.domain.feed import Feed
 from thought_generator.domain.gate import Gate
 from thought_generator.domain.live import LiveFeed
 from thought_generator.domain.mind import Mind
@@ -23,7 +23,7 @@ from thought_generator.domain.outbox import Deliverer
 from thought_generator.domain.queue import EngineQueue
 from thought_generator.domain.streams import StreamScheduler
 from thought_generator.domain.thinker import Thinker
-from thought_generator.models import Thought
+from thought_generator.models import Event, Thought
 from thought_generator.providers.engine import Engine
 from thought_generator.providers.news import ValkeyNews
 from thought_generator.settings import Settings
@@ -97,7 +97,7 @@ class Context:
             agents,
             self._idempotency,
             feed,
-            self._cache,
+            self._news,
             self._deliverer,
             self._memory,
             render,

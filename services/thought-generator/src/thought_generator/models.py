@@ -131,6 +131,15 @@ class Thought:
 
 
 @dataclass(frozen=True, slots=True)
+class Event:
+    """A committed thought in its agent's feed, as JSON."""
+
+    position: int
+    stream: str
+    thought: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Lease:
     """The right to think one stream; commits carry its epoch."""
 

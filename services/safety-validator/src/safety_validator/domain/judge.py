@@ -101,7 +101,7 @@ def _understood(rule: Rule, text: str, start: int, end: int) -> Span | None:
 def _trimmed(text: str, start: int, end: int) -> Span:
     """Without the punctuation and space that only said where a sentence begins."""
     piece = text[start:end]
-    head = piece.lstrip(" \t\r\n.,;:!?\"'()*>")
+    head = piece.lstrip(' \t\r\n.,;:!?">')
     return (end - len(head), end) if head else (start, end)
 
 

@@ -9,24 +9,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from servicekit.errors import Unavailable
 from thought_generator.metrics import LISTENERS
+from thought_generator.models import Event
 
 # A listener that falls further behind reads from the database.
 MAX_TAIL_EVENTS = 256
 MAX_LISTENERS = 2000
 PAGE_EVENTS = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A committed thought, as JSON."""
-
-    position: int
-    stream: str
-    thought: bytes
 
 
 Fetch = Callable[[str, int, int], Awaitable[list[Event]]]

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from thought_generator.domain.feed import Event, Feed
+from thought_generator.domain.feed import Feed
 from thought_generator.errors import AgentUnknown
+from thought_generator.models import Event
 from thought_generator.stores.thoughts import ThoughtStore
 
 # News may be lost with Valkey; the database is asked this often whether it was.

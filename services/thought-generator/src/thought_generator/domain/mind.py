@@ -10,14 +10,14 @@ from contracts.memory import MemoryType
 from contracts.problem import ServiceError
 from servicekit.errors import AppError
 from servicekit.idempotency import Idempotency, IdempotencyKey
-from thought_generator.domain.feed import Event, Feed
+from thought_generator.domain.feed import Feed
 from thought_generator.domain.focus import RECENT_THOUGHTS, Attention
 from thought_generator.domain.outbox import Deliverer
 from thought_generator.domain.streams import Beat
 from thought_generator.domain.thinker import Occasion, Thinker
 from thought_generator.errors import StreamUnknown
 from thought_generator.metrics import REFUSED, THOUGHT_SECONDS
-from thought_generator.models import Draft, Lease, Thought
+from thought_generator.models import Draft, Event, Lease, Thought
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.thoughts import ThoughtStore
 
@@ -30,14 +30,9 @@ NEWS_AT_START = 2
 class Publisher(Protocol):
     """Tells the other replicas."""
 
-    async def publish(self, channel: str, message: bytes) -> None:
-        """Tells whoever listens."""
+    async def publish(self, agent_id: str, event: Event) -> None:
+        """Tells whoever listens there."""
         ...
-
-
-def channel(agent_id: str) -> str:
-    """Where news of an agent's thoughts is published."""
-    return f"claude-agi:feed:{agent_id}"
 
 
 class Mind:
@@ -127,7 +122,7 @@ class Mind:
         event = Event(thought.position, thought.stream, rendered)
         self._deliverer.wake()
         self._feed.announce(thought.agent_id, event)
-        await self._publisher.publish(channel(thought.agent_id), encode_event(event))
+        await self._publisher.publish(thought.agent_id, event)
         return rendered
 
     async def thought(self, thought_id: UUID) -> Thought | None:
@@ -210,17 +205,3 @@ class Mind:
             raise
         await self._announce(thought, "stream")
         return draft
-
-
-def encode_event(event: Event) -> bytes:
-    """An event as it travels between replicas."""
-    return b"%d %s %s" % (event.position, event.stream.encode(), event.thought)
-
-
-def decode_event(message: bytes) -> Event | None:
-    """The event, or None when it is not one of ours."""
-    position, _, rest = message.partition(b" ")
-    stream, _, thought = rest.partition(b" ")
-    if not (position.isdigit() and stream and thought.startswith(b"{")):
-        return None
-    return Event(int(position), stream.decode(errors="replace"), thought)

@@ -5,20 +5,42 @@ import asyncio
 from redis.asyncio.client import PubSub
 
 from servicekit.cache import Cache, CacheAway
-from thought_generator.domain.feed import Event
-from thought_generator.domain.mind import channel, decode_event
+from thought_generator.models import Event
 
 # Where nobody listens or Valkey is out, there is nothing to wait for.
 IDLE_S = 0.25
 
 
+def channel(agent_id: str) -> str:
+    """Where news of an agent's thoughts is published."""
+    return f"claude-agi:feed:{agent_id}"
+
+
+def encode_event(event: Event) -> bytes:
+    """An event as it travels between replicas."""
+    return b"%d %s %s" % (event.position, event.stream.encode(), event.thought)
+
+
+def decode_event(message: bytes) -> Event | None:
+    """The event, or None when it is not one of ours."""
+    position, _, rest = message.partition(b" ")
+    stream, _, thought = rest.partition(b" ")
+    if not (position.isdigit() and stream and thought.startswith(b"{")):
+        return None
+    return Event(int(position), stream.decode(errors="replace"), thought)
+
+
 class ValkeyNews:
-    """One subscription for all agents with listeners here."""
+    """Tells other replicas, and hears them: one subscription for all agents."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._subscription: PubSub | None = None
         self._channels: set[str] = set()
+
+    async def publish(self, agent_id: str, event: Event) -> None:
+        """Tells whoever listens there, if Valkey is."""
+        await self._cache.publish(channel(agent_id), encode_event(event))
 
     async def next(
         self, agents: list[str], at_most_s: float

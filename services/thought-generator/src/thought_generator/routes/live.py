@@ -8,8 +8,8 @@ from fastapi import Header, Request, Response
 from contracts.base import DEFAULT_AGENT_ID, AgentId, StreamName
 from servicekit.app import api_router
 from servicekit.auth import Caller, caller_with
-from thought_generator.domain.feed import Event
 from thought_generator.domain.live import LiveFeed
+from thought_generator.models import Event
 from thought_generator.routes.sse import EventStream, sse_event
 
 router = api_router("/api/thought", "thoughts")

@@ -20,10 +20,10 @@ class AgentStore:
 
     async def get(self, agent_id: str) -> Agent:
         """The agent; AgentUnknown if there is none."""
-        row = await self._database.fetch_one(SQL["agent_by_id"], agent_id)
-        if row is None:
+        found = await self.page("", [agent_id], 1)
+        if not found:
             raise AgentUnknown(agent_id)
-        return _agent(row)
+        return found[0]
 
     async def page(self, after: str, only: list[str] | None, limit: int) -> list[Agent]:
         """Agents in the order of their ids, of those in `only` if given."""

@@ -65,7 +65,9 @@ def split_clauses(text: str) -> tuple[str, ...]:
             break
     unique = tuple(dict.fromkeys(clauses))
     full = tuple(clause for clause in unique if _says_something(clause))
-    return full or unique and (max(unique, key=len),)
+    if full or not unique:
+        return full
+    return (max(unique, key=len),)
 
 
 def shorten(clause: str, limit_chars: int) -> str:

@@ -7,7 +7,7 @@ MAX_READ_CHARS = 4_000
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _TAGS = re.compile(r"<[^<>]{0,200}>|&[a-z]{2,8};|&#\d{1,6};")
-_ADDRESSES = re.compile(r"\b(?:https?://|www\.)\S+|\S+@\S+\.\w+")
+_ADDRESSES = re.compile(r"\b(?:https?://|www\.)\S+|\S{1,64}@\S{1,255}")
 # Keys, hashes and encoded bytes look like this, words do not.
 _LONG_TOKENS = re.compile(r"[!-~]{33,}")
 _STAMP = re.compile(r"^\s*[\[(][^\])\n]{1,60}[\])]\s*(?=\S)")

@@ -8,6 +8,9 @@ from thought_generator.providers.composing.clauses import words_of
 # The stream's last thoughts that a draft is compared with.
 _RECENT_COMPARED = 20
 _GRAM_WORDS = 5
+# Beginnings stay in a reader's ear for about so many thoughts.
+_LAST_FEW = 4
+_OPENING_WORDS = 4
 # The last thoughts of some hundred streams: each is compared with several times.
 _CACHED_GRAMS = 2_048
 
@@ -29,6 +32,10 @@ class Recent:
         """The highest 5-gram Jaccard index with any of them."""
         grams = grams_of(draft)
         return max((jaccard(grams, other) for other in self._grams), default=0.0)
+
+    def open_like(self, draft: str) -> bool:
+        """Whether one of the last few begins with the same words."""
+        return any(_opening(text) == _opening(draft) for text in self._last[:_LAST_FEW])
 
     def mentions(self, word: str) -> tuple[int, int]:
         """How many of the last thoughts hold the word, and how many there are."""
@@ -56,6 +63,10 @@ def jaccard(one: Grams, other: Grams) -> float:
     """0 for nothing in common, 1 for the same."""
     common = len(one & other)
     return common / (len(one) + len(other) - common)
+
+
+def _opening(text: str) -> list[str]:
+    return text.split(maxsplit=_OPENING_WORDS)[:_OPENING_WORDS]
 
 
 def _has(text: str, marks: tuple[str, ...]) -> bool:

@@ -105,10 +105,14 @@ def _read(text: str, is_thought: bool) -> Reading:
     if speaker:
         text = text.split(":", 1)[1].strip()
     said = dict.fromkeys(words_of(text))
+    clauses = split_clauses(text)
+    if is_order:
+        text = ". ".join(clause for clause in clauses if not gives_orders(clause))
+        clauses, speaker = (), None
     return Reading(
-        speaker=None if is_order else speaker,
-        clauses=() if is_order else split_clauses(text),
-        topics=_NO_TOPICS if is_order else _topics(text, speaker, is_thought),
+        speaker=speaker,
+        clauses=clauses,
+        topics=_topics(text, speaker, with_unled=not is_thought),
         words=frozenset(content_words(" ".join(_UNCAPPED.findall(text)))),
         warm=tuple(word for word in said if word in WARM),
         tense=tuple(word for word in said if word in TENSE),
@@ -116,8 +120,8 @@ def _read(text: str, is_thought: bool) -> Reading:
     )
 
 
-def _topics(text: str, speaker: str | None, is_thought: bool) -> Topics:
+def _topics(text: str, speaker: str | None, *, with_unled: bool) -> Topics:
     ascii_chars = sum(map(str.isascii, text))
     if ascii_chars < _MIN_ASCII_SHARE * len(text):
         return _NO_TOPICS
-    return find_topics(text, speaker, with_unled=not is_thought)
+    return find_topics(text, speaker, with_unled=with_unled)

@@ -204,6 +204,8 @@ _PLAIN = (
         "There is little heat in {a_plain}.",
         "A feeling about {a_topic} is not in the words {a_plain}.",
         "{a_calm} That is said lightly.",
+        "Coming near {a_topic} takes some {gift}.",
+        "A feeling may hang on {a_topic}, so far without a name.",
         "I listen to {a_quote} for its tone rather than its news.",
     ),
     (

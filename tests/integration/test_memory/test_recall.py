@@ -1,0 +1,273 @@
+"""What recall finds: by meaning, by words, by both, within filters, and never more."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.integration.test_memory.replicas import Caller, Fields, Replica
+
+from memory_service.domain import indexes, recall
+from memory_service.stores import reads
+
+MODES = ("hybrid", "semantic", "keyword")
+TYPES = ("episodic", "semantic", "working", "procedural", "thought")
+EVIDENCES = ("told", "observed", "inferred", "thought")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+TOPICS = ("the sea", "tax law", "old trains", "sourdough bread", "chess openings")
+
+
+async def test_meaning_finds_what_words_do_not(ada: Caller) -> None:
+    await ada.tell_all(["The physician prescribed rest.", "The train was late."])
+    semantic = await ada.recall("What did the doctor advise?", mode="semantic")
+    assert semantic[0]["content"] == "The physician prescribed rest."
+    assert semantic[0]["scores"]["keyword"] is None
+    assert await ada.recall("What did the doctor advise?", mode="keyword") == []
+
+
+async def test_words_find_what_meaning_does_not(ada: Caller) -> None:
+    noise = [f"Part {n} of the engine was replaced last week." for n in range(60)]
+    await ada.tell_all([*noise, "Zq7x lies in the third drawer."])
+    for mode in ("keyword", "hybrid"):
+        found = await ada.recall("where is zq7x", mode=mode, limit=3)
+        assert found[0]["content"] == "Zq7x lies in the third drawer."
+        assert found[0]["scores"]["keyword"] > 0.5
+
+
+async def test_rare_words_weigh_more(ada: Caller) -> None:
+    await ada.tell_all([f"The harbour in winter, day {n}." for n in range(30)])
+    await ada.tell("A heron stood there.")
+    found = await ada.recall_texts("heron in the harbour", mode="keyword", limit=1)
+    assert found == ["A heron stood there."]
+
+
+async def test_words_are_stemmed(ada: Caller) -> None:
+    await ada.tell("She was running two bakeries.")
+    assert await ada.recall("bakery run", mode="keyword")
+
+
+async def test_a_word_more_common_than_is_visited(
+    ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rare word's memory also holds the common one, which counts for it."""
+    monkeypatch.setattr(reads, "MAX_KEYWORD_VISITS", 20)
+    texts = [f"The harbour at dawn, day {n}" for n in range(200)]
+    await ada.tell_all([*texts, "A heron at the harbour", "A heron at the lake"])
+    found = await ada.recall("heron harbour", mode="keyword", limit=3)
+    assert [memory["content"] for memory in found[:2]] == [
+        "A heron at the harbour",
+        "A heron at the lake",
+    ]
+    assert found[0]["score"] > found[1]["score"] > found[2]["score"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "query",
+    ["'", "\\", "a & b | !c:*", "<->", "'; DROP TABLE memories; --", "the of and", "😀"]
+    + ["x" * 8192, "http://a.b/c\\d?e='f'"],
+)
+async def test_any_text_is_a_query(service: Replica, query: str, mode: str) -> None:
+    caller = service.caller("queries")
+    await caller.tell("There is 'something' at http://a.b/c\\d?e='f'.")
+    assert isinstance(await caller.recall(query, mode=mode), list)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_best_first_and_no_more_than_asked(ada: Caller, mode: str) -> None:
+    await ada.tell_all([f"Stone {n} lies by the river." for n in range(30)])
+    found = await ada.recall("stones by the river", mode=mode, limit=7)
+    scores = [memory["score"] for memory in found]
+    assert len(found) == 7
+    assert scores == sorted(scores, reverse=True)
+    for memory in found:
+        assert set(memory["scores"]) == {
+            "semantic",
+            "keyword",
+            "recency",
+            "importance",
+        }
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_nothing_below_the_minimum(ada: Caller, mode: str) -> None:
+    await ada.tell_all(["The bridge is closed.", "Owls hunt at night."])
+    found = await ada.recall("closed bridge", mode=mode, min_score=0.5)
+    assert [memory["content"] for memory in found] == ["The bridge is closed."]
+    assert await ada.recall("closed bridge", mode=mode, min_score=1.5) == []
+
+
+async def test_no_memories_at_all(ada: Caller) -> None:
+    for mode in MODES:
+        assert await ada.recall("anything", mode=mode) == []
+
+
+async def test_equal_matches_go_by_recency_then_importance(ada: Caller) -> None:
+    when = [START - timedelta(days=days) for days in (300, 0, 100)]
+    for time in when:
+        await ada.tell("The same words.", timestamp=time.isoformat(), importance=0.5)
+    found = await ada.recall("the same words")
+    assert [m["timestamp"] for m in found] == [
+        time.isoformat().replace("+00:00", "Z") for time in sorted(when, reverse=True)
+    ]
+
+
+async def remember_grid(ada: Caller) -> list[Fields]:
+    """Memories that differ in everything a filter can ask for."""
+    body = []
+    for number, (memory_type, evidence, topic) in enumerate(
+        itertools.product(TYPES, EVIDENCES, TOPICS)
+    ):
+        body.append(
+            {
+                "content": f"Note {number} on {topic}.",
+                "agent_id": ada.agent_id,
+                "memory_type": memory_type,
+                "evidence": evidence,
+                "user_id": f"user-{number % 3}",
+                "session_id": f"session-{number % 7}",
+                "timestamp": (START + timedelta(hours=number)).isoformat(),
+                "importance": number % 10 / 10,
+                "metadata": {"topic": topic, "n": {"mod": number % 4}},
+            }
+        )
+    answer = await ada.http.post("/api/memory/batch", json={"memories": body})
+    return [result["memory"] for result in answer.json()["results"]]
+
+
+MIDDLE = (START + timedelta(hours=50)).isoformat().replace("+00:00", "Z")
+FILTERS: list[tuple[Fields, Any]] = [
+    ({}, lambda m: True),
+    ({"memory_type": "working"}, lambda m: m["memory_type"] == "working"),
+    (
+        {"memory_type": ["thought", "semantic"]},
+        lambda m: m["memory_type"] in ("thought", "semantic"),
+    ),
+    ({"user_id": "user-1"}, lambda m: m["user_id"] == "user-1"),
+    ({"session_id": "session-6"}, lambda m: m["session_id"] == "session-6"),
+    ({"since": MIDDLE}, lambda m: m["timestamp"] >= MIDDLE),
+    ({"until": MIDDLE}, lambda m: m["timestamp"] <= MIDDLE),
+    ({"min_importance": 0.8}, lambda m: m["importance"] >= 0.8),
+    ({"metadata": {"n": {"mod": 2}}}, lambda m: m["metadata"]["n"]["mod"] == 2),
+    ({"evidence": "told"}, lambda m: m["evidence"] == "told"),
+    ({"evidence": "thought"}, lambda m: m["evidence"] == "thought"),
+    (
+        {"evidence": ["inferred", "told", "observed"]},
+        lambda m: m["evidence"] != "thought",
+    ),
+    (
+        {"evidence": ["told", "thought"]},
+        lambda m: m["evidence"] in ("told", "thought"),
+    ),
+    (
+        {"user_id": "user-2", "until": MIDDLE, "metadata": {"topic": "tax law"}},
+        lambda m: (
+            m["user_id"] == "user-2"
+            and m["timestamp"] <= MIDDLE
+            and m["metadata"]["topic"] == "tax law"
+        ),
+    ),
+    ({"user_id": "nobody"}, lambda m: False),
+    ({"memory_type": []}, lambda m: False),
+]
+
+
+async def test_filters_are_exact(ada: Caller) -> None:
+    """As many as match come back, in the order they have among all."""
+    memories = await remember_grid(ada)
+    for mode in MODES:
+        query = "notes on old trains"
+        everything = await ada.recall(query, mode=mode, limit=1000)
+        for filters, meets in FILTERS:
+            expected = [memory["id"] for memory in everything if meets(memory)]
+            if mode != "keyword":
+                assert len(expected) == sum(map(meets, memories))
+            for limit in (5, 1000):
+                found = await ada.recall(query, mode=mode, limit=limit, filters=filters)
+                ids = [memory["id"] for memory in found]
+                if mode == "semantic":
+                    assert ids == expected[:limit], filters
+                assert len(ids) == min(limit, len(expected)), filters
+                assert all(map(meets, found)), filters
+
+
+async def test_thoughts_do_not_crowd_out_facts(ada: Caller) -> None:
+    await ada.tell_all(
+        [f"I wonder about the lighthouse, again, {n}." for n in range(300)],
+        evidence="thought",
+        memory_type="thought",
+    )
+    fact = await ada.tell("A lighthouse keeper was seen in June.")
+    facts = {"evidence": ["told", "observed", "inferred"]}
+    for mode in MODES:
+        found = await ada.recall("lighthouse", mode=mode, limit=5, filters=facts)
+        assert [memory["id"] for memory in found] == [fact["id"]]
+
+
+async def test_agents_never_meet(service: Replica, agent: str) -> None:
+    ada, bob = service.caller(f"{agent}-a"), service.caller(f"{agent}-b")
+    hers = await ada.tell("The password is swordfish.", user_id="u")
+    his = await bob.tell("The password is marlin.", user_id="u")
+    for mode in MODES:
+        found = await ada.recall("password swordfish marlin", mode=mode)
+        assert [memory["id"] for memory in found] == [hers["id"]]
+    for filters in ({"user_id": "u"}, {"metadata": {}}):
+        found = await ada.recall("password", filters=filters)
+        assert [memory["id"] for memory in found] == [hers["id"]]
+    assert (await ada.get(his["id"])).status_code == 404
+    assert (await ada.change(his["id"], importance=1)).status_code == 404
+    assert (await ada.delete(his["id"])).status_code == 404
+    assert (await ada.recent())["memories"] == [hers]
+    assert [line["id"] for line in await ada.export()] == [hers["id"]]
+    assert (await ada.stats())["memories"] == 1
+    assert (await bob.get(his["id"])).json() == his
+
+
+async def test_a_large_index_is_searched_beside_the_loop(
+    ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexes, "INLINE_VECTORS", 3)
+    await ada.tell_all([f"Fact {n} about whales" for n in range(10)])
+    assert len(await ada.recall("whales", limit=10)) == 10
+
+
+async def test_what_expired_unnoticed_makes_room_for_the_next(
+    ada: Caller, monkeypatch: pytest.MonkeyPatch, database: Any
+) -> None:
+    monkeypatch.setattr(recall, "MIN_CANDIDATES", 1)
+    monkeypatch.setattr(recall, "SPARE_MEMORIES", 1)
+    results = await ada.tell_all([f"The rose garden, bed {n}." for n in range(20)])
+    best = await ada.recall("rose garden bed", limit=1000)
+    # Behind the service's back, so that its index still has them.
+    await database.execute(
+        "DELETE FROM memories WHERE agent_id = $1 AND seq = ANY($2::bigint[])",
+        ada.agent_id,
+        [memory["seq"] for memory in best[:15]],
+    )
+    assert len(results) == 20
+    for mode in ("hybrid", "semantic"):
+        found = await ada.recall("rose garden bed", mode=mode, limit=3)
+        assert [memory["id"] for memory in found] == [m["id"] for m in best[15:18]]
+
+
+async def test_accesses_are_counted_beside_the_call(
+    service: Replica, ada: Caller
+) -> None:
+    told = await ada.tell("counted")
+    before = (await ada.stats())["index"]["seq"]
+    for _ in range(3):
+        await ada.recall("counted")
+    await service.context.accesses.flush()
+    read = (await ada.get(told["id"])).json()
+    assert read["access_count"] == 3
+    assert read["last_accessed_at"] > told["created_at"]
+    assert read["updated_at"] == told["updated_at"]
+    assert (await ada.stats())["index"]["seq"] == before
+
+
+async def test_the_answer_tells_of_the_index(ada: Caller) -> None:
+    await ada.tell_all(["one", "two"])
+    body = {"query": "one", "agent_id": ada.agent_id}
+    answer = (await ada.http.post("/api/memory/recall", json=body)).json()
+    assert answer["index"] == {"kind": "faiss-flat-fp16", "vectors": 2, "seq": 2}
+    assert answer["took_ms"] > 0
