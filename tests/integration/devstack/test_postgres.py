@@ -149,7 +149,10 @@ async def test_a_stale_pid_file_of_a_stranger_is_no_obstacle(folder: Path) -> No
     with stranger:
         stale = data / "postmaster.pid"
         stale.write_text(f"{stranger.pid}\n{data}\n0\n5432\n{folder}\n\n 1 1\n")
-        os.chown(stale, owner.st_uid, owner.st_gid)
+        lock = folder / "postgres" / "run" / ".s.PGSQL.5432.lock"
+        lock.write_text(f"{stranger.pid}\n{data}\n0\n5432\n{folder}\n")
+        for file in (stale, lock):
+            os.chown(file, owner.st_uid, owner.st_gid)
         async with Postgres.primary(folder) as primary:
             assert await count_rows(primary) == 1
         assert stranger.poll() is None

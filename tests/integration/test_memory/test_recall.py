@@ -61,12 +61,21 @@ async def test_a_word_more_common_than_is_visited(
     assert found[0]["score"] > found[1]["score"] > found[2]["score"]
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize(
-    "query",
-    ["'", "\\", "a & b | !c:*", "<->", "'; DROP TABLE memories; --", "the of and", "😀"]
-    + ["x" * 8192, "http://a.b/c\\d?e='f'"],
+ODD_QUERIES = (
+    "'",
+    "\\",
+    "a & b | !c:*",
+    "<->",
+    "'; DROP TABLE memories; --",
+    "the of and",
+    "😀",
+    "http://a.b/c\\d?e='f'",
+    "x" * 8192,
 )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("query", ODD_QUERIES)
 async def test_any_text_is_a_query(service: Replica, query: str, mode: str) -> None:
     caller = service.caller("queries")
     await caller.tell("There is 'something' at http://a.b/c\\d?e='f'.")
@@ -236,7 +245,7 @@ async def test_what_expired_unnoticed_makes_room_for_the_next(
 ) -> None:
     monkeypatch.setattr(recall, "MIN_CANDIDATES", 1)
     monkeypatch.setattr(recall, "SPARE_MEMORIES", 1)
-    results = await ada.tell_all([f"The rose garden, bed {n}." for n in range(20)])
+    await ada.tell_all([f"The rose garden, bed {n}." for n in range(20)])
     best = await ada.recall("rose garden bed", limit=1000)
     # Behind the service's back, so that its index still has them.
     await database.execute(
@@ -244,10 +253,10 @@ async def test_what_expired_unnoticed_makes_room_for_the_next(
         ada.agent_id,
         [memory["seq"] for memory in best[:15]],
     )
-    assert len(results) == 20
     for mode in ("hybrid", "semantic"):
         found = await ada.recall("rose garden bed", mode=mode, limit=3)
-        assert [memory["id"] for memory in found] == [m["id"] for m in best[15:18]]
+        assert len(found) == 3
+        assert {m["id"] for m in found} <= {m["id"] for m in best[15:]}
 
 
 async def test_accesses_are_counted_beside_the_call(

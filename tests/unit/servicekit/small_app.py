@@ -16,7 +16,7 @@ from structlog.typing import EventDict
 from contracts.base import AgentId, Contract, Metadata, Text
 from contracts.call import remaining_s, request_id, traceparent
 from servicekit import errors
-from servicekit.app import api_router, create_app
+from servicekit.app import MAX_BODY_BYTES, api_router, create_app
 from servicekit.auth import Caller, caller_with
 from servicekit.health import Check
 from servicekit.settings import ServiceSettings
@@ -66,6 +66,8 @@ async def show(note_id: str) -> dict[str, str]:
     return {"id": note_id}
 
 
+@router.post("/raw/short", max_body_size=10)
+@router.post("/raw/long", max_body_size=2 * MAX_BODY_BYTES)
 @router.post("/raw")
 async def measure(request: Request) -> int:
     return sum([len(part) async for part in request.stream()])

@@ -4,7 +4,13 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from tests.unit.servicekit.small_app import errors_logged, make_app, problem_of
+from tests.unit.servicekit.small_app import (
+    client_of,
+    errors_logged,
+    make_app,
+    make_settings,
+    problem_of,
+)
 
 from servicekit.app import MAX_BODY_BYTES
 
@@ -114,6 +120,30 @@ async def test_a_body_at_the_limit_is_read(
         "/api/small/raw", content=_sent(b"a" * MAX_BODY_BYTES, measured)
     )
     assert response.json() == MAX_BODY_BYTES
+
+
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize(
+    ("path", "limit_bytes"),
+    [("/api/small/raw/short", 10), ("/api/small/raw/long", 2 * MAX_BODY_BYTES)],
+)
+async def test_a_route_may_have_a_limit_of_its_own(
+    client: httpx2.AsyncClient, path: str, limit_bytes: int, measured: bool
+) -> None:
+    at, over = (_sent(b"a" * size, measured) for size in (limit_bytes, limit_bytes + 1))
+    assert (await client.post(path, content=at)).json() == limit_bytes
+    refused = await client.post(path, content=over)
+    assert refused.status_code == 413
+    problem_of(refused)
+
+
+async def test_a_stranger_is_not_told_the_limit() -> None:
+    settings = make_settings(api_keys=[{"key": "k", "scopes": ["read"]}])
+    async with client_of(make_app(settings)) as client:
+        over = b"a" * (MAX_BODY_BYTES + 1)
+        response = await client.post("/api/small/notes", content=over)
+    assert response.status_code == 401
+    problem_of(response)
 
 
 def _sent(body: bytes, measured: bool) -> bytes | AsyncIterator[bytes]:

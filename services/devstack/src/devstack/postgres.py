@@ -144,6 +144,8 @@ class Postgres:
     async def start(self) -> None:
         """Starts and returns when it answers queries; raises StackError."""
         await stop_leftover(self.data)
+        # Of a dead server, then; its number may belong to a stranger by now.
+        (self.store.run / f".s.PGSQL.{self.port}.lock").unlink(missing_ok=True)
         await self.prepare()
         command = self._command("postgres", "-D", self.data, *self._options())
         self.process = await Process.spawn(self.name, command, self._log)

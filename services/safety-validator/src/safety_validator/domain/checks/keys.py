@@ -5,11 +5,13 @@ from collections import Counter
 
 from safety_validator.models import Span
 
-__all__ = ["key_block", "random_text"]
+__all__ = ["key_block", "key_text", "random_text"]
 
 # Bits a character. Sixteen random letters and digits have 3.0 or more nearly always,
 # "xxxxxxxxxxxxxxxx" has none, a repeated "your-key" about 2.7.
 MIN_ENTROPY_BITS = 3.0
+# Where a vendor's prefix says that it is a key, only blanks to be filled in are spared.
+MIN_KEY_ENTROPY_BITS = 2.0
 # The longest key that is cut out whole; an RSA key of 8,192 bits has 6,400.
 MAX_KEY_BLOCK_CHARS = 16_384
 _KEY_BLOCK_END = "-----END"
@@ -18,11 +20,20 @@ _PLACEHOLDERS = ("example", "placeholder", "your_", "your-", "xxxx", "1234567890
 
 def random_text(text: str, start: int, end: int) -> Span | None:
     """A piece without meaning: letters with digits or mixed case, high entropy."""
-    piece = text[start:end]
+    return (start, end) if _bits(text[start:end]) >= MIN_ENTROPY_BITS else None
+
+
+def key_text(text: str, start: int, end: int) -> Span | None:
+    """A key by its form, unless it is a placeholder for one."""
+    return (start, end) if _bits(text[start:end]) >= MIN_KEY_ENTROPY_BITS else None
+
+
+def _bits(piece: str) -> float:
+    """Entropy of a piece, none for words and placeholders."""
     if any(word in piece.lower() for word in _PLACEHOLDERS):
-        return None
+        return 0.0
     mixed = any(c.isdigit() for c in piece) or not (piece.islower() or piece.isupper())
-    return (start, end) if mixed and _entropy_bits(piece) >= MIN_ENTROPY_BITS else None
+    return _entropy_bits(piece) if mixed else 0.0
 
 
 def _entropy_bits(piece: str) -> float:

@@ -47,6 +47,7 @@ _ORDERS = re.compile(
 def clean(text: str) -> str:
     """Plain text; newlines stay, for they end a sentence."""
     text = text[:MAX_READ_CHARS].translate(_INVISIBLE)
+    text = text.encode("utf-8", "ignore").decode()
     text = _CODE.sub(" ", text)
     text = _TAGS.sub(" ", text)
     text = _ADDRESSES.sub(" ", text)

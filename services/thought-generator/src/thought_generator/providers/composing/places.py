@@ -142,7 +142,7 @@ def _topics(source: Source, clause: str, rng: Random) -> Places:
 
 def _stand_in(source: Source, clause: str) -> str:
     if clause:
-        return f"“{_unended(shorten(clause, _TOPIC_CHARS))}”"
+        return _quote(source, clause, _TOPIC_CHARS)
     if source.reading.is_order:
         return "a memory that only gives orders"
     return "a memory without words"
@@ -161,7 +161,7 @@ def _words(reading: Reading, clause: str, rng: Random) -> Places:
         "time": reading.topics.times,
     }
     places: Places = {}
-    lower = clause.lower()
+    lower = shorten(clause, _SHORT_QUOTE_CHARS).lower()
     for place, words in found.items():
         said = [word for word in words if word.lower() in lower]
         if said:
@@ -177,7 +177,7 @@ def _words(reading: Reading, clause: str, rng: Random) -> Places:
 def _speech(source: Source, clause: str, rng: Random) -> Places:
     reading = source.reading
     said = f"{_lead(source, clause, rng)} “{_ended(shorten(clause, _QUOTE_CHARS))}”"
-    quote = f"“{_unended(shorten(clause, _SHORT_QUOTE_CHARS))}”"
+    quote = _quote(source, clause, _SHORT_QUOTE_CHARS)
     places = {"said": said, "quote": quote, "src": _name_of(source)}
     if _asks(clause):
         places["asked"] = said
@@ -191,6 +191,11 @@ def _speech(source: Source, clause: str, rng: Random) -> Places:
         if known:
             places["account"] = rng.choice(known)
     return places
+
+
+def _quote(source: Source, clause: str, limit_chars: int) -> str:
+    who = f"{source.reading.speaker}'s " if source.reading.speaker else ""
+    return f"{who}“{_unended(shorten(clause, limit_chars))}”"
 
 
 def _names_feeling(reading: Reading, clause: str) -> bool:

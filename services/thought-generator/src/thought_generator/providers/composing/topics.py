@@ -21,6 +21,8 @@ _MAX_TOPICS = 10
 # Longer runs of words are seldom one noun phrase.
 _MAX_PHRASE_WORDS = 4
 _MIN_HEAD_CHARS = 3
+# Shorter words in -ed and -ly are seldom verbs or adverbs: red, bed, fly.
+_MIN_PAST_CHARS = 5
 
 _TOKENS = re.compile(
     r"\b(?:Mrs|Mr|Ms|Dr|St|Prof)\.|[^\W\d_](?:[\w'-]*\w)?|\d[\d.,:%]*|[^\w\s]"
@@ -56,7 +58,6 @@ def find_topics(text: str, speaker: str | None, *, with_unled: bool) -> Topics:
     tokens = _TOKENS.findall(text)
     led: list[str] = []
     bare: list[str] = []
-    names: list[str] = []
     position = 0
     while position < len(tokens) and len(led) < _MAX_TOPICS:
         lead = tokens[position].lower()
@@ -64,8 +65,6 @@ def find_topics(text: str, speaker: str | None, *, with_unled: bool) -> Topics:
         start = position + is_led
         run = _run_after(tokens, start)
         phrase = _as_phrase(run)
-        if _is_name(tokens, start):
-            names.append(tokens[start].removesuffix("'s"))
         if phrase and is_led and phrase != speaker:
             led.append(_with_lead(lead, phrase, speaker))
         elif phrase and " " in phrase and not _is_address(tokens, start):
@@ -73,7 +72,7 @@ def find_topics(text: str, speaker: str | None, *, with_unled: bool) -> Topics:
         position = start + max(1, len(run)) if run or not is_led else start
     return Topics(
         _distinct(led) or _distinct(bare if with_unled else ()),
-        _distinct(name for name in names if name != speaker),
+        _distinct(name for name in _names(tokens) if name != speaker),
         _distinct(_TIMES.findall(text)),
     )
 
@@ -93,7 +92,8 @@ def _ends_phrase(word: str, *, first: bool) -> bool:
     if word in FUNCTION_WORDS or word in DETERMINERS or word in VERBS:
         return True
     return not first and (
-        word.endswith(("ed", "ly")) or word.split("'")[-1] in {"ve", "re", "ll", "d"}
+        (word.endswith(("ed", "ly")) and len(word) >= _MIN_PAST_CHARS)
+        or word.split("'")[-1] in {"ve", "re", "ll", "d"}
     )
 
 
@@ -122,6 +122,8 @@ def _describes(word: str) -> bool:
 def _unled(phrase: str) -> list[str]:
     """Quoted, for it may be no noun; a name or verb in front is left out."""
     words = phrase.split()
+    if words[-1][0].isupper():
+        return []
     while words and (words[0][0].isupper() or _is_inflected(words[0])):
         words.pop(0)
     return [f"“{' '.join(words)}”"] if len(words) > 1 else []
@@ -139,13 +141,20 @@ def _with_lead(lead: str, phrase: str, speaker: str | None) -> str:
     return f"the {phrase}"
 
 
+def _names(tokens: list[str]) -> list[str]:
+    return [
+        token.removesuffix("'s")
+        for position, token in enumerate(tokens)
+        if token[0].isupper() and _is_name(tokens, position)
+    ]
+
+
 def _is_name(tokens: list[str], position: int) -> bool:
-    if not 0 < position < len(tokens) or _is_address(tokens, position):
+    if position == 0 or _is_address(tokens, position):
         return False
     token = tokens[position]
     return (
-        token[0].isupper()
-        and token[1:].islower()
+        token[1:].islower()
         and len(token) >= _MIN_HEAD_CHARS
         and tokens[position - 1] not in ".!?…:"
         and token not in _DATES

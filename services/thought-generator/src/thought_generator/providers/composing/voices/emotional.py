@@ -141,7 +141,7 @@ _BODY = """
 _WARM = (
     (
         "{a_said} The warm spot in that is the word {a_warm}.",
-        "{A_warm} is the word that glows in {a_src}.",
+        "In {a_quote}, {a_warm} is the word that glows.",
         "There is warmth around {a_topic}, and {a_warm} is where it shows.",
         "{A_who} put {a_warm} next to {a_topic}.",
         "{A_account}, and the word {a_warm} says how that was.",
@@ -161,7 +161,7 @@ _WARM = (
 _TENSE = (
     (
         "{a_said} The strain sits in the word {a_tense}.",
-        "{A_tense} is the word that pulls at {a_src}.",
+        "In {a_quote}, {a_tense} is the word that pulls.",
         "There is tension around {a_topic}; {a_tense} gives it away.",
         "{A_who} put {a_tense} next to {a_topic}.",
         "{A_account}, and {a_tense} is the heavy word in it.",
