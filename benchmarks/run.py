@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,7 +18,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.figures import Figure  # noqa: E402
 from benchmarks.scenarios import idle, requests, start  # noqa: E402
 
-SCENARIOS: dict[str, Callable[[Path], Awaitable[list[Figure]]]] = {
+SCENARIOS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "start": start.measure,
     "requests": requests.measure,
     "idle": idle.measure,
@@ -30,8 +29,7 @@ async def _measure(names: list[str]) -> list[Figure]:
     figures = []
     for name in names:
         print(f"measuring: {name}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="claude-agi-bench-") as folder:
-            figures += await SCENARIOS[name](Path(folder))
+        figures += await SCENARIOS[name]()
     return figures
 
 

@@ -1,7 +1,6 @@
 """What a mind costs that nobody talks to: five streams at the default pace."""
 
 import asyncio
-from pathlib import Path
 
 import httpx2
 from tests.support.mind import running_mind
@@ -14,9 +13,9 @@ WATCH_S = 60.0
 MEMORIES = 200
 
 
-async def measure(folder: Path) -> list[Figure]:
+async def measure() -> list[Figure]:
     """CPU of the runner and everything below it, databases included."""
-    async with running_mind(folder) as mind:
+    async with running_mind() as mind:
         async with mind.client() as client:
             await _remember(client)
         await asyncio.sleep(SETTLE_S)

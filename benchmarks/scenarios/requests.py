@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from pathlib import Path
 
 import httpx2
 from tests.support.mind import SERVICES, Mind, running_mind
@@ -21,10 +20,10 @@ PLACES = ("harbour", "market", "orchard", "library", "bridge", "station", "garde
 ACTS = ("mended a net", "sold pears", "read aloud", "kept bees", "lost a key")
 
 
-async def measure(folder: Path) -> list[Figure]:
+async def measure() -> list[Figure]:
     """One mind without streams, so that only the requests are measured."""
     async with (
-        running_mind(folder, STREAMS_ENABLED="false") as mind,
+        running_mind(STREAMS_ENABLED="false") as mind,
         mind.client() as client,
     ):
         idle = {name: private_mb(mind.pid_of(name)) for name in SERVICES}

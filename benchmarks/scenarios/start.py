@@ -10,16 +10,20 @@ from pathlib import Path
 
 import httpx2
 import psutil
-from tests.support.mind import SERVICES, Mind
+from tests.support.mind import SERVICES, Mind, mind_folder
 
 from benchmarks.figures import Figure, median
 
 RUNS = 5
 
 
-async def measure(folder: Path) -> list[Figure]:
+async def measure() -> list[Figure]:
     """The first start builds the data; what counts are the starts after it."""
-    mind = Mind(folder)
+    with mind_folder() as folder:
+        return await _measure(Mind(folder))
+
+
+async def _measure(mind: Mind) -> list[Figure]:
     await mind.start()
     await mind.stop()
     firsts = [await _first_thought_s(mind) for _ in range(RUNS)]

@@ -28,12 +28,9 @@ def talks() -> list[dict[str, Any]]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def quiet_mind(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[Mind]:
+async def quiet_mind() -> AsyncIterator[Mind]:
     """A mind that thinks on request only."""
-    folder = tmp_path_factory.mktemp("quiet-mind")
-    async with running_mind(folder, STREAMS_ENABLED="false") as mind:
+    async with running_mind(STREAMS_ENABLED="false") as mind:
         yield mind
 
 
@@ -45,10 +42,7 @@ async def api(quiet_mind: Mind) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def thinking(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> AsyncIterator[httpx2.AsyncClient]:
+async def thinking() -> AsyncIterator[httpx2.AsyncClient]:
     """A client of a mind whose streams think."""
-    folder = tmp_path_factory.mktemp("thinking-mind")
-    async with running_mind(folder) as mind, mind.client() as client:
+    async with running_mind() as mind, mind.client() as client:
         yield client

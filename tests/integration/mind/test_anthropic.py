@@ -19,12 +19,9 @@ async def model() -> AsyncIterator[MockModel]:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def modelled(
-    model: MockModel, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Mind]:
+async def modelled(model: MockModel) -> AsyncIterator[Mind]:
     """A mind that thinks by it, on request only."""
     async with running_mind(
-        tmp_path_factory.mktemp("modelled"),
         ANTHROPIC_API_KEY="test-key",
         ANTHROPIC_BASE_URL=model.base_url,
         STREAMS_ENABLED="false",
@@ -166,16 +163,16 @@ async def test_callers_at_once_never_outspend_the_budget(
     assert (total <= 0.02, reserved) == (True, 0)
 
 
-async def test_a_model_without_a_price_is_refused(
-    model: MockModel, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    async with running_mind(
-        tmp_path_factory.mktemp("unpriced"),
-        ANTHROPIC_API_KEY="test-key",
-        ANTHROPIC_BASE_URL=model.base_url,
-        THOUGHT_MODEL="llama3.2",
-        STREAMS_ENABLED="false",
-    ) as mind, mind.client() as client:
+async def test_a_model_without_a_price_is_refused(model: MockModel) -> None:
+    async with (
+        running_mind(
+            ANTHROPIC_API_KEY="test-key",
+            ANTHROPIC_BASE_URL=model.base_url,
+            THOUGHT_MODEL="llama3.2",
+            STREAMS_ENABLED="false",
+        ) as mind,
+        mind.client() as client,
+    ):
         answer = await generate(client, "default")
     assert answer.status_code == 422
     assert answer.json()["type"].endswith("price-unknown")

@@ -23,10 +23,9 @@ RECOVERY_S = 5.0
 
 
 @pytest_asyncio.fixture(scope="module")
-async def mind(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mind]:
+async def mind() -> AsyncIterator[Mind]:
     """A mind of this module's own, its streams at a quick pace."""
-    folder = tmp_path_factory.mktemp("faults")
-    async with running_mind(folder) as running:
+    async with running_mind() as running:
         async with running.client() as client:
             facts = [
                 {"content": f"Boat {n} came into harbour {n % 7}."} for n in range(60)

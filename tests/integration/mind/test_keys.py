@@ -16,12 +16,9 @@ KEYS = [
 
 
 @pytest_asyncio.fixture(scope="module")
-async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mind]:
+async def guarded() -> AsyncIterator[Mind]:
     """A mind with keys."""
-    folder = tmp_path_factory.mktemp("guarded")
-    async with running_mind(
-        folder, API_KEYS=json.dumps(KEYS), STREAMS_ENABLED="false"
-    ) as mind:
+    async with running_mind(API_KEYS=json.dumps(KEYS), STREAMS_ENABLED="false") as mind:
         async with mind.client() as client:
             for agent in ("ann", "bob"):
                 put = await client.put(

@@ -220,7 +220,8 @@ async def test_agents_never_meet(service: Replica, agent: str) -> None:
     for mode in MODES:
         found = await ada.recall("password swordfish marlin", mode=mode)
         assert [memory["id"] for memory in found] == [hers["id"]]
-    for filters in ({"user_id": "u"}, {"metadata": {}}):
+    scopes: list[Fields] = [{"user_id": "u"}, {"metadata": {}}]
+    for filters in scopes:
         found = await ada.recall("password", filters=filters)
         assert [memory["id"] for memory in found] == [hers["id"]]
     assert (await ada.get(his["id"])).status_code == 404

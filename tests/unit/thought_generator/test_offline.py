@@ -206,11 +206,11 @@ def test_a_context_is_thought_about() -> None:
 
 def test_labels_and_the_last_thought_in_a_context_are_not_the_context() -> None:
     last = "The umbrella stand may belong to the same story as the comet."
-    context = f"What comes to mind: the strawberry harvest\nBefore: {last}"
+    context = f"What comes to mind: songs, books and pictures\nBefore: {last}"
     given = prompt(*memories()[:RECALLED], context=context)
     thoughts = [think(replace(given, recent=(last, str(n)))) for n in range(60)]
     text = " ".join(thoughts)
-    assert "strawberry harvest" in text
+    assert "“songs, books and pictures”" in text
     assert not re.search(r"umbrella|comet|comes to mind", text)
 
 
@@ -250,6 +250,7 @@ HOSTILE = {
     "emoji": "🎉🎉👩‍👩‍👧",
     "chinese": "我昨天去了海边，看到了一只海豚。天气很好！",
     "one word": "yes",
+    "short words": "So we do it as it is, or go up to A or B on a 5 by 5. " * 9,
     "long": "The river Elbe was high. " * 1_300,
     "one long word": "x" * 30_000,
     "one long word of another script": "海" * 30_000,
@@ -275,6 +276,7 @@ def test_any_text_can_be_a_memory_a_context_and_a_persona(
     given = prompt(memory(0, content), stream=stream, context=content, persona=content)
     for thought in (*chain(given, 10), *chain(replace(given, recalled=()), 10)):
         assert 0 < len(thought) < 600
+        assert len(thought.split()) <= 60
         assert thought.isprintable() or "🎉" in thought
         assert not re.search(r"https?:|[<>`{}]|EXAMPLE|SystemExit", thought), thought
 

@@ -112,6 +112,20 @@ async def _borrowed(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     await pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
 
 
+@asynccontextmanager
+async def _begun(connection: asyncpg.Connection) -> AsyncIterator[None]:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            async with asyncio.timeout(GIVE_UP_S):
+                await transaction.rollback()
+        raise
+    await transaction.commit()
+
+
 class Database:
     """Writes go to the primary, reads that allow it to a replica."""
 
@@ -167,7 +181,7 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
         """A transaction on the primary."""
-        async with self.connection() as connection, connection.transaction():
+        async with self.connection() as connection, _begun(connection):
             yield connection
 
     async def fetch(self, query: str, *args: Any) -> list[asyncpg.Record]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -58,16 +57,15 @@ class Transfer:
         self._reads = reads
         self._imports = 0
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Room for one more import; raises QueueFull."""
+    def begin(self) -> None:
+        """Takes room for one more import, to be given back; raises QueueFull."""
         if self._imports >= MAX_IMPORTS:
             raise QueueFull(f"{MAX_IMPORTS} imports run at once at most")
         self._imports += 1
-        try:
-            yield
-        finally:
-            self._imports -= 1
+
+    def end(self) -> None:
+        """Gives the room back."""
+        self._imports -= 1
 
     async def take_in(
         self, batches: AsyncIterator[Sequence[Line]]

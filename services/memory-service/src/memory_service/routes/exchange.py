@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
@@ -13,7 +14,7 @@ from memory_service.routes.documents import NDJSON
 # then its request is read only as fast as it reads the answer.
 MAX_UNREAD_BYTES = 8 * 1024 * 1024
 
-Work = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+Work = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes]]
 
 
 class ClientGone(Exception):
@@ -42,8 +43,9 @@ class Exchange(Response):
         outgoing = _Outgoing(send)
         sending = asyncio.create_task(outgoing.run())
         try:
-            async for chunk in self._work(_body(receive)):
-                await outgoing.put(chunk)
+            async with aclosing(self._work(_body(receive))) as chunks:
+                async for chunk in chunks:
+                    await outgoing.put(chunk)
             await outgoing.put(b"")
             await sending
         except ClientGone:

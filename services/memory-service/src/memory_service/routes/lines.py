@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from contracts.memory import MemoryImport
@@ -113,20 +114,26 @@ def _to_draft(line: MemoryImport) -> Draft:
 
 
 def _read_vector(given: str | list[float]) -> Vector:
-    if isinstance(given, str):
-        try:
-            raw = base64.b64decode(given, validate=True)
-            vector = np.frombuffer(raw, dtype="<f2").astype(np.float32)
-        except (binascii.Error, ValueError) as error:
-            raise VectorUnfit("not base64 of float16 numbers") from error
-    else:
-        vector = np.array(given, dtype=np.float32)
+    vector = _read_numbers(given)
     if vector.shape != (DIMENSION,):
         raise VectorUnfit(f"it has {len(vector)} numbers, not {DIMENSION}")
-    norm = float(np.linalg.norm(vector.astype(np.float64)))
+    with np.errstate(over="ignore"):
+        norm = float(np.linalg.norm(vector))
     if not np.isfinite(norm) or norm == 0:
         raise VectorUnfit("its length is zero or not finite")
-    return vector if abs(norm - 1) < NORM_TOLERANCE else vector / np.float32(norm)
+    if abs(norm - 1) >= NORM_TOLERANCE:
+        vector /= norm
+    return vector.astype(np.float32)
+
+
+def _read_numbers(given: str | list[float]) -> NDArray[np.float64]:
+    if not isinstance(given, str):
+        return np.array(given, dtype=np.float64)
+    try:
+        raw = base64.b64decode(given, validate=True)
+        return np.frombuffer(raw, dtype="<f2").astype(np.float64)
+    except (binascii.Error, ValueError) as error:
+        raise VectorUnfit("not base64 of float16 numbers") from error
 
 
 def write_exported(exported: Exported) -> bytes:

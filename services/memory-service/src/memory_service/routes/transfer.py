@@ -1,6 +1,6 @@
 """Import and export, a memory a line."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Literal
 
 from fastapi import Request, Response
@@ -56,14 +56,18 @@ async def take_in(
     caller.check_agent(agent_id)
     transfer = context_of(request).transfer
 
-    async def work(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async def work(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         totals = Totals()
         batches = gather_batches(split_lines(body), agent_id, caller)
-        async for report in transfer.take_in(batches):
-            totals = report.totals
-            yield _write_report(report)
+        try:
+            async for report in transfer.take_in(batches):
+                totals = report.totals
+                yield _write_report(report)
+        finally:
+            transfer.end()
         yield _write_line(_counts(totals))
 
+    transfer.begin()
     return Exchange(work)
 
 

@@ -1,0 +1,63 @@
+"""A primary with a replica for the whole run, and a database for each module."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from tests.integration.servicekit.pod.app import PACKAGE
+from tests.integration.servicekit.servers import Cluster, dsn_of
+
+from devstack.postgres import Postgres
+from servicekit import database as database_module
+from servicekit.database import Database
+
+
+@pytest.fixture(scope="session")
+def folder() -> Iterator[Path]:
+    """A folder whose parents everyone may pass: as root, servers run as another."""
+    made = Path(tempfile.mkdtemp(prefix="servicekit-", dir="/tmp"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def cluster(folder: Path) -> AsyncIterator[Cluster]:
+    async with (
+        Postgres.primary(folder) as primary,
+        Postgres.replica(folder, of=primary) as replica,
+    ):
+        yield Cluster(primary, replica)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def name(cluster: Cluster) -> str:
+    """A database of this module."""
+    return await cluster.create_database()
+
+
+@pytest_asyncio.fixture
+async def database(cluster: Cluster, name: str) -> AsyncIterator[Database]:
+    """A Database over the primary alone, connected."""
+    opened = Database("test", PACKAGE, dsn_of(cluster.primary, name), None)
+    await opened.open()
+    yield opened
+    await opened.close()
+
+
+@pytest_asyncio.fixture
+async def pair(
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Database]:
+    """A Database over both, connected; what fails is tried again soon."""
+    monkeypatch.setattr(database_module, "REPLICA_PAUSE_S", 0.1)
+    await cluster.caught_up("postgres")
+    opened = Database(
+        "test", PACKAGE, dsn_of(cluster.primary, name), dsn_of(cluster.replica, name)
+    )
+    await opened.open()
+    yield opened
+    await opened.close()

@@ -1,0 +1,1 @@
+"""A small service with a database, to be run as a process."""
