@@ -28,12 +28,21 @@ class Cluster:
     async def create_database(self) -> str:
         """An empty database; returns its name."""
         name = f"database_{next(self._numbers)}"
-        connection = await self.primary.connect()
+        await self._execute("postgres", f"CREATE DATABASE {name}")
+        return name
+
+    async def create_schema(self, database: str) -> str:
+        """An empty schema in that database; returns its name."""
+        name = f"schema_{next(self._numbers)}"
+        await self._execute(database, f"CREATE SCHEMA {name}")
+        return name
+
+    async def _execute(self, database: str, statement: str) -> None:
+        connection = await self.primary.connect(database)
         try:
-            await connection.execute(f"CREATE DATABASE {name}")
+            await connection.execute(statement)
         finally:
             await connection.close()
-        return name
 
     async def caught_up(self, name: str) -> None:
         """Returns when the replica shows what the primary holds now."""
@@ -89,3 +98,8 @@ def stopped(server: Postgres | Valkey) -> Iterator[None]:
 def dsn_of(server: Postgres, name: str) -> SecretStr:
     """The DSN of a database on a server."""
     return SecretStr(server.dsn(name))
+
+
+def in_schema(dsn: str, schema: str) -> str:
+    """The same, where that schema is the current one."""
+    return f"{dsn}&options=-csearch_path%3D{schema}"

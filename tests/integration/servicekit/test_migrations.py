@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -10,9 +9,10 @@ import asyncpg
 import psycopg
 import pytest
 import pytest_asyncio
+from pydantic import SecretStr
 from tests.integration.servicekit.pod.app import PACKAGE
 from tests.integration.servicekit.process import start_pod
-from tests.integration.servicekit.servers import Cluster, dsn_of, until
+from tests.integration.servicekit.servers import Cluster, in_schema, until
 
 from devstack.database import ROLES, bootstrap
 from devstack.postgres import SUPERUSER, make_dsn
@@ -24,9 +24,15 @@ FIRST = "CREATE TABLE first (n int); INSERT INTO first VALUES (1);"
 
 
 @pytest_asyncio.fixture
-async def dsn(cluster: Cluster) -> str:
-    """An empty database of this test."""
-    return cluster.primary.dsn(await cluster.create_database())
+async def schema(cluster: Cluster, name: str) -> str:
+    """An empty schema of this test."""
+    return await cluster.create_schema(name)
+
+
+@pytest.fixture
+def dsn(cluster: Cluster, name: str, schema: str) -> str:
+    """Where that schema is all that is seen."""
+    return in_schema(cluster.primary.dsn(name), schema)
 
 
 @pytest_asyncio.fixture
@@ -83,9 +89,8 @@ async def test_what_is_pending_is_applied_in_order_and_once(
     assert await tables(connection) == {"first", "last"}
 
 
-async def test_readiness_names_what_is_pending(cluster: Cluster, dsn: str) -> None:
-    name = dsn.split("?")[0].rpartition("/")[2]
-    database = Database("test", PACKAGE, dsn_of(cluster.primary, name), None)
+async def test_readiness_names_what_is_pending(dsn: str) -> None:
+    database = Database("test", PACKAGE, SecretStr(dsn), None)
     await database.open()
     lack = "migrations missing: 0001_notes, 0002_authors"
     assert await database.check() == lack
@@ -135,12 +140,14 @@ async def test_a_killed_migration_is_in_nobody_s_way(
         "DELETE FROM _yoyo_migration WHERE migration_id = '0002_authors'; "
         "ALTER TABLE notes DROP COLUMN author"
     )
-    async with connection.transaction():
-        await connection.execute("LOCK TABLE notes")
+    holder = await asyncpg.connect(dsn)
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE notes")
         async with start_pod("migrate", DATABASE_URL=dsn) as pod:
             await until(lambda: _is_waiting(connection))
             pod.process.kill()
             await pod.process.wait()
+    await holder.close()
     await until(lambda: _is_alone(connection))
     async with asyncio.timeout(8.0):
         await apply(dsn, PACKAGE)
@@ -187,17 +194,20 @@ async def test_each_service_migrates_its_own_schema(cluster: Cluster) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize("password", ["p@ss:w/rd%&?=#", "ü", "a b+c", "%40"])
+@pytest.mark.parametrize("password", ["p@ss:w%rd&?=#", "ü", "a b+c", "%40"])
 async def test_any_password_and_several_hosts_will_do(
-    cluster: Cluster, dsn: str, connection: asyncpg.Connection, password: str
+    cluster: Cluster,
+    name: str,
+    schema: str,
+    connection: asyncpg.Connection,
+    password: str,
 ) -> None:
-    name = dsn.split("?")[0].rpartition("/")[2]
     quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
-    await connection.execute("DROP ROLE IF EXISTS odd")
-    await connection.execute(f"CREATE ROLE odd LOGIN SUPERUSER PASSWORD {quoted}")
+    role = f"odd_{schema}"
+    await connection.execute(f"CREATE ROLE {role} LOGIN SUPERUSER PASSWORD {quoted}")
     await cluster.caught_up("postgres")
-    odd = make_dsn("odd", password, name, cluster.replica, cluster.primary)
-    await apply(odd, PACKAGE)
+    odd = make_dsn(role, password, name, cluster.replica, cluster.primary)
+    await apply(in_schema(odd, schema), PACKAGE)
     assert await pending(connection, PACKAGE) == []
 
 
@@ -224,4 +234,3 @@ def test_migrations_lie_in_the_package_or_beside_its_source(
     assert migration_folder("beside_its_source") == tmp_path / "checkout/migrations"
     package = Path(importlib.import_module(PACKAGE).__file__ or "").parent
     assert migration_folder(PACKAGE) == package / "migrations"
-    assert "yoyo" not in sys.modules or sys.modules["yoyo"]

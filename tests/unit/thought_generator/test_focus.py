@@ -12,8 +12,8 @@ def attention(seed: int = 1) -> Attention:
     return Attention("primary", random.Random(seed), persona="I am calm.")
 
 
-def thought(content: str, *recalled: str) -> Draft:
-    memories = tuple(Recalled(uuid4(), 1.0, each, "told") for each in recalled)
+def thought(content: str, *recalled: str, evidence: str = "told") -> Draft:
+    memories = tuple(Recalled(uuid4(), 1.0, each, evidence) for each in recalled)
     return Draft(
         uuid4(), "a", "primary", content, "offline", "m", False, "", memories,
         {}, None, Usage(cost_usd=Decimal(0)), {}, "end_turn",
@@ -49,6 +49,13 @@ def test_it_follows_what_was_recalled_and_sometimes_leaves_it() -> None:
     assert len(followed) > 80
     assert len(left) > 30
     assert len(set(followed)) == len(followed)
+
+
+def test_earlier_thoughts_are_no_trail() -> None:
+    mind = attention()
+    for number in range(100):
+        mind.remember(thought("t", f"thought {number}", evidence="thought"))
+        assert not mind.turn()[1].startswith("thought")
 
 
 def test_a_long_memory_is_only_glanced_at() -> None:

@@ -8,6 +8,7 @@ import asyncpg
 
 __all__ = ["apply_migrations", "migration_folder", "pending"]
 
+DEFAULT_PORT = 5432
 LOCK = (
     "SELECT pg_advisory_xact_lock(hashtext('migrations'), hashtext(current_schema()))"
 )
@@ -52,5 +53,12 @@ async def pending(connection: asyncpg.Connection, package: str) -> list[str]:
 
 def _yoyo_dsn(dsn: str) -> str:
     parts = urlsplit(dsn)
-    query = urlencode(parse_qsl(parts.query))
-    return urlunsplit(("postgresql+psycopg", *parts[1:3], query, ""))
+    netloc, query = parts.netloc, dict(parse_qsl(parts.query))
+    role, _, hosts = netloc.rpartition("@")
+    if "," in hosts:
+        # yoyo reads one host there; libpq takes several from the query.
+        split = [urlsplit(f"//{host}") for host in hosts.split(",")]
+        query["host"] = ",".join(host.hostname or "" for host in split)
+        query["port"] = ",".join(str(host.port or DEFAULT_PORT) for host in split)
+        netloc = f"{role}@"
+    return urlunsplit(("postgresql+psycopg", netloc, parts.path, urlencode(query), ""))

@@ -53,7 +53,8 @@ class Attention:
         """A thought was committed: it is recent, and what it recalled is a trail."""
         self.recent.appendleft(draft.content)
         for memory in draft.recalled:
-            if memory.content not in self.trail:
+            # A trail of thoughts about thoughts would lead nowhere.
+            if memory.evidence != "thought" and memory.content not in self.trail:
                 self.trail.append(memory.content)
 
     def turn(self) -> tuple[str, str]:
@@ -72,6 +73,6 @@ class Attention:
             focus = self.trail[step]
             del self.trail[step]
             return focus[:MAX_FOCUS_CHARS]
-        if not self.trail and not self.recent:
+        if not self.trail and (not self.recent or self.random.random() < 0.3):
             return self.persona[:MAX_FOCUS_CHARS]
         return self.random.choice(THEMES)

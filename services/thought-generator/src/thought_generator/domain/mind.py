@@ -166,7 +166,6 @@ class Mind:
         )
         for thought in reversed(last):
             attention.recent.appendleft(thought.content)
-            attention.trail.extend(m["content"] for m in thought.recalled)
 
     async def _take_news(
         self, agent_id: str, attention: Attention, seen_seq: int | None

@@ -3,7 +3,7 @@
 import re
 
 # Beyond this a memory is not read: a thought quotes two lines at most.
-MAX_READ_CHARS = 4_000
+MAX_READ_CHARS = 2_000
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _TAGS = re.compile(r"<[^<>]{0,200}>|&[a-z]{2,8};|&#\d{1,6};")

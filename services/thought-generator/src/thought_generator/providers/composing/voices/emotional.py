@@ -25,7 +25,7 @@ _MOOD = """
     loneliness
     enthusiasm
     stubbornness
-    surprise
+    amazement
     admiration
     guilt
     playfulness
@@ -148,12 +148,12 @@ _WARM = (
     ),
     (
         "It reads like {glow}, shared rather than kept.",
-        "I would answer it with {gift}, not with advice.",
+        "I would answer it with {gift}, or with {body}, not with advice.",
         "The warmth, with some {mood}, goes toward others more than toward oneself.",
         "Next to it there may be some {shade}, as often happens with good news.",
-        "It deserves to be met with {gift}.",
-        "Whoever hears that may well want to come closer, with {gift}.",
-        "In a face it would look like {body}.",
+        "It deserves to be met with {gift}, and with {body}.",
+        "Whoever hears that may want to come closer: {body}, some {gift}.",
+        "In a face it would look like {body}, and then like {body}.",
         "What it asks for is small: {need}.",
     ),
 )
@@ -173,7 +173,7 @@ _TENSE = (
         "Perhaps it has eased since, into {glow}; asking gently would show.",
         "I would not hurry past it, for {shade} tends to hide behind such words.",
         "The kind thing is to leave room for {shade}.",
-        "In a face it would look like {body}.",
+        "In a face it would look like {body}, and then like {body}.",
     ),
 )
 
@@ -187,13 +187,13 @@ _TOWARD = (
         "{a_said} {A_name} is close by in that.",
     ),
     (
-        "I take it for {mood}, toward whoever was there.",
+        "I take it for {mood} toward whoever was there, shown by {body}.",
         "Toward {a_who} it calls for {gift}.",
         "It may be {mood} on the surface and {mood} below.",
         "Someone in it may wish {need}.",
         "The right reply would carry {gift} and few words.",
         "If I had to name it: {mood}, with a trace of {mood}.",
-        "As a gesture it would be {body}.",
+        "As a gesture it would be {body}, or simply {body}.",
     ),
 )
 
@@ -204,17 +204,17 @@ _PLAIN = (
         "There is little heat in {a_plain}.",
         "A feeling about {a_topic} is not in the words {a_plain}.",
         "{a_calm} That is said lightly.",
-        "Coming near {a_topic} takes some {gift}.",
+        "Coming near {a_topic} asks for {gift}.",
         "A feeling may hang on {a_topic}, so far without a name.",
         "I listen to {a_quote} for its tone rather than its news.",
     ),
     (
-        "Even so, {mood} would not surprise me.",
-        "The quiet might be {mood}, or simply a full day.",
-        "If there is {mood} in it, it is well wrapped.",
+        "Even so, {mood} would not surprise me, nor the wish {need}.",
+        "The quiet might be {mood}, or the wish {need}.",
+        "If there is {mood} in it, it is as hidden as {body}.",
         "What goes unsaid could be the wish {need}.",
         "A guess: {mood}, kept small so that nobody has to react.",
-        "It might be no more than {body}.",
+        "It might be no more than {body}, with some {mood} behind it.",
         "Between {mood} and {mood}, I lean to the first.",
     ),
 )
@@ -226,10 +226,10 @@ _BETWEEN = (
         "Between {a_topic} and {b_topic} runs a line from {mood} to {mood}.",
         "If {a_topic} can be the bright side, {b_topic} may be the shaded one.",
         "{a_said} Held beside {b_topic}, it sounds softer.",
-        "Going from {a_topic} to {b_topic} takes some {gift}.",
+        "Going from {a_topic} to {b_topic} asks for {gift}.",
     ),
     (
-        "Both can be felt on the same day, {mood} included.",
+        "Both can be felt on one day, with {mood} and {body} in between.",
         "The one may console for the other, {shade} or not.",
         "What they share, I think, is the wish {need}.",
         "The quieter of the two should be asked about first, with {gift}.",
