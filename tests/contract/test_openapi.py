@@ -1,5 +1,6 @@
 """The committed documents are those the services make, and hold under fuzzing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,11 @@ def test_fuzzing_finds_no_5xx_and_no_undocumented_status(
         capture_output=True,
         text=True,
         cwd=quiet_mind.folder,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "SCHEMATHESIS_HOOKS": "tests.contract.ndjson",
+        },
         timeout=280,
         check=False,
     )

@@ -52,6 +52,8 @@ CREATE TABLE memories (
 -- Room for counting accesses without touching an index.
 ) WITH (fillfactor = 90);
 
+-- For calls that name a memory and not its agent.
+CREATE INDEX memories_ids ON memories (id, agent_id);
 CREATE INDEX memories_changes ON memories (agent_id, changed_seq);
 CREATE INDEX memories_newest ON memories (agent_id, timestamp DESC, seq DESC);
 CREATE INDEX memories_types ON memories (agent_id, memory_type, importance DESC);

@@ -40,7 +40,7 @@ async def on_replica(database: Database) -> bool:
 
 
 async def test_json_comes_back_as_it_went(database: Database) -> None:
-    value = {"a": [1, 1.5, None, True, "ü", r"\u0000", {}]}
+    value: object = {"a": [1, 1.5, None, True, "ü", r"\u0000", {}]}
     row = await database.fetch_one("SELECT $1::jsonb AS value", value)
     assert row is not None
     assert row["value"] == value

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 
+import aiohttp
 import httpx2
 import pytest
 import pytest_asyncio
 from tests.integration.test_memory.replicas import (
     OUTAGE,
     PREFIX,
+    READY_S,
     Process,
     SafetyServer,
     process,
@@ -80,11 +82,14 @@ async def test_an_import_answers_while_it_is_told(running: Process, agent: str) 
         yield line * 3
 
     told = []
+    address = f"http://127.0.0.1:{running.port}{PREFIX}/import"
+    # httpx sends all before it reads; aiohttp does both at once.
     async with (
-        running.client() as http,
-        http.stream("POST", f"{PREFIX}/import", content=body()) as answer,
+        asyncio.timeout(READY_S),
+        aiohttp.ClientSession() as session,
+        session.post(address, data=body()) as answer,
     ):
-        async for text in answer.aiter_lines():
+        async for text in answer.content:
             told.append(json.loads(text))
             progressed.set()
     batch = lines.MAX_BATCH_LINES
@@ -128,12 +133,14 @@ async def test_a_client_that_reads_last_is_served(running: Process, agent: str) 
 async def test_without_the_validator_nothing_is_stored(
     memory_dsn: str, running: Process, agent: str
 ) -> None:
-    async with process(memory_dsn, SAFETY_URL="http://127.0.0.1:9") as alone:
-        async with alone.client() as http:
-            body = {"content": "x", "agent_id": agent}
-            answer = await http.post(PREFIX, json=body)
-            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
-            assert await count(http, agent) == 0
+    async with (
+        process(memory_dsn, SAFETY_URL="http://127.0.0.1:9") as alone,
+        alone.client() as http,
+    ):
+        body = {"content": "x", "agent_id": agent}
+        answer = await http.post(PREFIX, json=body)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+        assert await count(http, agent) == 0
     async with running.client() as http:
         outage = {"content": OUTAGE, "agent_id": agent}
         answer = await http.post(PREFIX, json=outage)

@@ -60,9 +60,7 @@ class Context:
         self.memories = Memories(
             reads, revisions, judge, self.embedder, self.indexes, self.feed, written
         )
-        self.recall = Recall(
-            self.embedder, self.indexes, reads, self.accesses, written
-        )
+        self.recall = Recall(self.embedder, self.indexes, reads, self.accesses, written)
         self.transfer = Transfer(self.writing, reads)
         self._background = Background()
 

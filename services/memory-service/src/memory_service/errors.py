@@ -2,7 +2,7 @@
 
 AppError
 ├── NotFound        → MemoryUnknown
-├── InvalidRequest  → BlockedBySafety, VectorUnfit
+├── InvalidRequest  → BlockedBySafety, VectorUnfit, SeqUnknown
 ├── Conflict        → Forgotten
 ├── BodyTooLarge    → LineTooLong
 ├── Overloaded      → QueueFull
@@ -68,6 +68,12 @@ class SafetyUnavailable(Unavailable):
     def __init__(self, detail: str, retry_after_s: float | None) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s or type(self).retry_after_s
+
+
+class SeqUnknown(InvalidRequest):
+    """No write of this agent has the number that X-Min-Seq names."""
+
+    kind = "seq-unknown"
 
 
 class NotCaughtUp(Unavailable):

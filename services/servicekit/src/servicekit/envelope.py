@@ -6,6 +6,7 @@ import time
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.call import (
@@ -80,6 +81,9 @@ class Envelope:
             await exchange.fail(error, scope, receive)
         except TimeoutError:
             await exchange.fail(DeadlineExceeded(), scope, receive)
+        except ClientDisconnect:
+            # Nobody is left to answer; it is counted with status 0.
+            return
         except Exception as error:
             log.exception("request failed", path=scope["path"], error=repr(error))
             await exchange.fail(AppError("see the log"), scope, receive)

@@ -5,6 +5,7 @@ import gc
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import orjson
 import structlog
@@ -24,6 +25,13 @@ KEEPALIVE_S = 75
 # What is under way when the process is told to stop gets this long.
 GRACEFUL_S = 3
 BACKLOG = 2048
+# The document is the same everywhere, so the environment has no say in it.
+ANY_SETTINGS: dict[str, object] = {
+    "database_url": "postgresql://",
+    "host": "127.0.0.1",
+    "api_keys": [],
+    "api_keys_file": None,
+}
 
 log = structlog.get_logger()
 
@@ -92,7 +100,7 @@ def _print_openapi(
     create_app: Callable[[ServiceSettings], FastAPI],
     settings_class: type[ServiceSettings],
 ) -> None:
-    settings = settings_class.model_validate({"database_url": "postgresql://"})
+    settings = settings_class.model_validate(ANY_SETTINGS)
     document = create_app(settings).openapi()
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     sys.stdout.buffer.write(orjson.dumps(document, option=options))
@@ -120,4 +128,6 @@ def _serve(app: FastAPI, settings: ServiceSettings) -> None:
     # What start-up made lives as long as the process: no collection needs to visit it.
     gc.collect()
     gc.freeze()
-    _PodServer(config, on_stop).run()
+    # Ctrl-C has been acted on when it arrives here.
+    with suppress(KeyboardInterrupt):
+        _PodServer(config, on_stop).run()

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import structlog
 
 from memory_service import metrics
-from memory_service.errors import NotCaughtUp
-from memory_service.models import MAX_SEQ, ChangePage, IndexState
+from memory_service.errors import NotCaughtUp, SeqUnknown
+from memory_service.models import MAX_SEQ, IndexState
 from memory_service.providers.vectors import KIND, VectorIndex
 from memory_service.stores.changes import ChangeStore
 
@@ -38,7 +38,6 @@ class AgentIndex:
         self._thread = thread
         self._gate = asyncio.Lock()
         self._following = asyncio.Lock()
-        self._advanced = asyncio.Condition()
 
     @property
     def state(self) -> IndexState:
@@ -58,29 +57,24 @@ class AgentIndex:
                 pass
 
     async def reach(self, changes: ChangeStore, seq: int) -> None:
-        """Returns once the change `seq` is applied; raises NotCaughtUp."""
+        """Returns once the change `seq` is applied; NotCaughtUp, SeqUnknown."""
         if self.applied >= seq:
             return
         try:
             async with asyncio.timeout(CATCH_UP_TIMEOUT_S):
                 await self.follow(changes, until=seq)
-                async with self._advanced:
-                    await self._advanced.wait_for(lambda: self.applied >= seq)
         except TimeoutError:
             raise NotCaughtUp(f"the index holds {self.applied}") from None
+        if self.applied < seq:
+            raise SeqUnknown(f"the newest is {self.applied}")
 
     async def _follow_page(self, changes: ChangeStore) -> bool:
         page = await changes.page(self.agent_id, self.applied, PAGE_CHANGES)
         if page.changes:
             heavy = len(page.changes) > INLINE_CHANGES
             await self._use(lambda vectors: vectors.apply(page.changes), heavy=heavy)
-        await self._advance(page)
-        return page.last
-
-    async def _advance(self, page: ChangePage) -> None:
         self.applied = max(self.applied, page.upto)
-        async with self._advanced:
-            self._advanced.notify_all()
+        return page.last
 
     async def _use(self, work: Callable[[VectorIndex], Answer], heavy: bool) -> Answer:
         async with self._gate:

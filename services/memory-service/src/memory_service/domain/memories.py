@@ -1,5 +1,6 @@
 """Single memories and lists of them."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -35,6 +36,13 @@ class Memories:
         self._indexes = indexes
         self._feed = feed
         self._written = written
+
+    async def owner(self, memory_id: UUID, may_reach: Callable[[str], bool]) -> str:
+        """The agent whose memory it is, of those in reach; raises MemoryUnknown."""
+        for agent_id in await self._reads.owners(memory_id):
+            if may_reach(agent_id):
+                return agent_id
+        raise MemoryUnknown(f"there is no memory {memory_id}")
 
     async def get(self, agent_id: str, memory_id: UUID, min_seq: int) -> Memory:
         """One memory; raises MemoryUnknown."""

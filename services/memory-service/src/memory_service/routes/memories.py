@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
+from contracts.base import AgentId
 from contracts.memory import (
     Memory,
     MemoryBatchRequest,
@@ -29,12 +30,14 @@ from memory_service.routes.parameters import (
     DEFAULT_AGENT,
     AgentQuery,
     MinSeqHeader,
+    OwnerQuery,
     PageQuery,
     Reader,
     Writer,
     context_of,
 )
 from servicekit.app import api_router
+from servicekit.auth import Caller
 from servicekit.idempotency import IdempotencyHeader, IdempotencyKey
 from servicekit.paging import read_cursor, write_cursor
 
@@ -165,14 +168,12 @@ async def get(
     request: Request,
     caller: Reader,
     memory_id: UUID,
-    agent_id: AgentQuery = DEFAULT_AGENT,
+    agent_id: OwnerQuery = None,
     min_seq: MinSeqHeader = 0,
 ) -> Response:
     """One memory."""
-    caller.check_agent(agent_id)
-    return JsonAnswer(
-        await context_of(request).memories.get(agent_id, memory_id, min_seq)
-    )
+    owner = await _owner(request, caller, memory_id, agent_id)
+    return JsonAnswer(await context_of(request).memories.get(owner, memory_id, min_seq))
 
 
 @router.patch(
@@ -183,12 +184,12 @@ async def change(
     caller: Writer,
     memory_id: UUID,
     body: MemoryPatch,
-    agent_id: AgentQuery = DEFAULT_AGENT,
+    agent_id: OwnerQuery = None,
 ) -> Response:
     """Changes a memory; what it was goes to its history."""
-    caller.check_agent(agent_id)
+    owner = await _owner(request, caller, memory_id, agent_id)
     memory, seq = await context_of(request).memories.change(
-        agent_id, memory_id, to_patch(body), caller.name
+        owner, memory_id, to_patch(body), caller.name
     )
     return JsonAnswer(memory, headers={SEQ_HEADER: str(seq)})
 
@@ -200,12 +201,21 @@ async def delete(
     request: Request,
     caller: Writer,
     memory_id: UUID,
-    agent_id: AgentQuery = DEFAULT_AGENT,
+    agent_id: OwnerQuery = None,
 ) -> Response:
     """Deletes a memory, its vector and its history; its id stays taken."""
-    caller.check_agent(agent_id)
-    seq = await context_of(request).memories.delete(agent_id, memory_id)
+    owner = await _owner(request, caller, memory_id, agent_id)
+    seq = await context_of(request).memories.delete(owner, memory_id)
     return Response(status_code=204, headers={SEQ_HEADER: str(seq)})
+
+
+async def _owner(
+    request: Request, caller: Caller, memory_id: UUID, agent_id: AgentId | None
+) -> str:
+    if agent_id is not None:
+        caller.check_agent(agent_id)
+        return agent_id
+    return await context_of(request).memories.owner(memory_id, caller.may_reach)
 
 
 def _seq_header(outcomes: list[Outcome]) -> dict[str, str]:

@@ -13,6 +13,9 @@ Reader = Annotated[Caller, caller_with("read")]
 Writer = Annotated[Caller, caller_with("write")]
 
 AgentQuery = Annotated[AgentId, Query(description="Whose memories.")]
+OwnerQuery = Annotated[
+    AgentId | None, Query(description="Whose memory; by its id if left out.")
+]
 DEFAULT_AGENT: AgentId = DEFAULT_AGENT_ID
 
 PageQuery = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE)]

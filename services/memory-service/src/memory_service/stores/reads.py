@@ -6,7 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from memory_service import metrics
-from memory_service.errors import NotCaughtUp
+from memory_service.errors import SeqUnknown
 from memory_service.models import (
     MAX_SEQ,
     Counts,
@@ -34,7 +34,7 @@ MIN_KEYWORD_TOTAL = 200
 
 
 class MemoryReads:
-    """Every answer holds the agent's changes up to `min_seq`, or is NotCaughtUp."""
+    """Every answer holds the agent's changes up to `min_seq`, or is SeqUnknown."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -45,6 +45,11 @@ class MemoryReads:
         """The memory, if this agent has it."""
         rows = await self._read("memory", agent_id, min_seq, memory_id)
         return next(iter(read_memories(rows)), None)
+
+    async def owners(self, memory_id: UUID) -> list[str]:
+        """The agents that have a memory of that id; mostly one."""
+        rows = await self._database.fetch(QUERIES["owners"], memory_id)
+        return [row["agent_id"] for row in rows]
 
     async def recent(
         self,
@@ -142,7 +147,7 @@ class MemoryReads:
         metrics.PRIMARY_READS.inc()
         rows = await self._database.fetch(QUERIES[name], agent_id, *args)
         if _seen(rows) < min_seq:
-            raise NotCaughtUp(f"the newest change is {_seen(rows)}")
+            raise SeqUnknown(f"the newest is {_seen(rows)}")
         return rows
 
 

@@ -124,16 +124,16 @@ _FOCUS = (
 )
 
 _CODAS = (
-    "{prop} would play the lead",
-    "somebody would have to bring {prop}",
-    "admission is paid with {prop}",
-    "on the poster, {likeness}",
+    "{prop} would play the lead, {prop} the villain",
+    "somebody would have to bring {prop} and {prop}",
+    "admission is paid with {prop} or {prop}",
+    "on the poster, {likeness} and {prop}",
     "the encore belongs to {d_topic} and {prop}",
     "{d_topic} could have a cameo, next to {prop}",
     "the working title is “{Prop} and {prop}”",
-    "hidden in it somewhere, {prop}",
-    "for a logo, {likeness}",
-    "the prize is {prop}",
+    "hidden in it somewhere, {prop} and {prop}",
+    "for a logo, {likeness}, or {prop}",
+    "the first prize is {prop}, the second {prop}",
 )
 
 CREATIVE = make_voice(

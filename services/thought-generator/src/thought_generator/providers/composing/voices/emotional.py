@@ -149,7 +149,7 @@ _WARM = (
     (
         "It reads like {glow}, shared rather than kept.",
         "I would answer it with {gift}, or with {body}, not with advice.",
-        "The warmth, with some {mood}, goes toward others more than toward oneself.",
+        "The warmth goes toward others more than toward oneself, with {body}.",
         "Next to it there may be some {shade}, as often happens with good news.",
         "It deserves to be met with {gift}, and with {body}.",
         "Whoever hears that may want to come closer: {body}, some {gift}.",
@@ -172,7 +172,7 @@ _TENSE = (
         "It calls for {gift} before it calls for a solution.",
         "Perhaps it has eased since, into {glow}; asking gently would show.",
         "I would not hurry past it, for {shade} tends to hide behind such words.",
-        "The kind thing is to leave room for {shade}.",
+        "The kind thing is to leave room for {shade}, and for {body}.",
         "In a face it would look like {body}, and then like {body}.",
     ),
 )
@@ -252,25 +252,25 @@ _FOCUS = (
     ),
     (
         "The undertone is {mood}, as far as words can show it.",
-        "I would put {gift} before any answer.",
+        "I would put {gift} before any answer, and {body} before that.",
         "It may be the wish {need} that links them, or plain {mood}.",
         "Better to go gently there, in case of {shade}.",
-        "That makes the matter warmer, and {mood} likelier.",
+        "That makes the matter warmer, and {mood} likelier than {mood}.",
         "Asked in passing, it might bring out {body}.",
     ),
 )
 
 _CODAS = (
-    "a small comfort might be {comfort}",
-    "{comfort} would say more than an answer",
-    "the right gesture could be {comfort}",
+    "a small comfort might be {comfort}, or {comfort}",
+    "{comfort} or {comfort} would say more than an answer",
+    "the right gesture could be {comfort}, better still {comfort}",
     "I would offer {comfort}, or else {comfort}",
     "what might soften it is {d_topic}, or {comfort}",
     "part of it goes to {d_topic}, part to {likeness}",
-    "it has the air of {likeness}",
-    "the mood is that of {likeness}",
-    "like {likeness}, it may need its time",
-    "it is as delicate as {likeness}",
+    "it has the air of {likeness}, with a touch of {likeness}",
+    "the mood is that of {likeness}, or of {comfort}",
+    "like {likeness}, it may need its time, and {comfort}",
+    "it is as delicate as {likeness}, as plain as {comfort}",
 )
 
 EMOTIONAL = make_voice(

@@ -228,16 +228,16 @@ _FOCUS = (
 )
 
 _CODAS = (
-    "{clue} would be better evidence",
-    "nothing as solid as {clue} backs it",
-    "a sceptic would ask for {clue}",
+    "{clue} would be better evidence, {clue} better still",
+    "nothing as solid as {clue} or {clue} backs it",
+    "a sceptic would ask for {clue} and {clue}",
     "{clue} and {clue} could both prove me wrong",
-    "it would take {clue} to change my mind",
+    "it would take {clue} or {clue} to change my mind",
     "a fair test would be {d_topic}, or {clue}",
     "I left {d_topic} aside, and {clue} too",
-    "as a method it resembles {likeness}",
-    "from outside it may look like {likeness}",
-    "so far this is {likeness}, no more",
+    "as a method it resembles {likeness}, at best {likeness}",
+    "from outside it may look like {likeness}, from inside like {likeness}",
+    "so far this is {likeness}, or {likeness}, no more",
 )
 
 METACOGNITIVE = make_voice(

@@ -242,16 +242,16 @@ _FOCUS = (
 )
 
 _CODAS = (
-    "a clue might lie in {clue}",
-    "even {clue} could settle it",
+    "a clue might lie in {clue} or in {clue}",
+    "even {clue} could settle it, or {clue}",
     "I would look in {clue} first, then in {clue}",
-    "something like {clue} would tell",
+    "{clue} would tell, and so would {clue}",
     "for comparison there is {d_topic}, and perhaps {clue}",
     "the next step leads to {d_topic}, maybe by way of {clue}",
     "a test case would be {d_topic}, or {clue}",
-    "in shape it resembles {likeness}",
-    "it puts me in mind of {likeness}",
-    "a fitting picture would be {likeness}",
+    "in shape it resembles {likeness}, or {likeness}",
+    "it puts me in mind of {likeness}, less of {likeness}",
+    "a fitting picture would be {likeness}, or else {likeness}",
 )
 
 PRIMARY = make_voice(

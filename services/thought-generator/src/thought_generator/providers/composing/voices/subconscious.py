@@ -199,16 +199,16 @@ _FOCUS = (
 )
 
 _CODAS = (
-    "and below that, {likeness}",
-    "it turns once, like {likeness}",
+    "and below that, {likeness} beside {image}",
+    "it turns once, like {likeness}, like {likeness}",
     "{d_topic} at a distance, near {likeness}",
-    "then, without a sound, {likeness}",
+    "then, without a sound, {likeness} and {image}",
     "next to it {likeness}, and next to that {scent}",
-    "the rest is {likeness}",
-    "the shape of it, {likeness}",
+    "the rest is {likeness}, in {colour}",
+    "half of it has the shape of {likeness}, half of {image}",
     "{likeness}, and then {d_topic}",
-    "half asleep, it says: {likeness}",
-    "it opens, and there is {likeness}",
+    "half asleep, it says: {likeness}, {image}",
+    "it opens, and there is {likeness}, then {image}",
 )
 
 SUBCONSCIOUS = make_voice(
