@@ -17,7 +17,12 @@ from fastapi import FastAPI
 
 from contracts.fakes import FakeSafety
 from contracts.problem import ServiceError
-from contracts.safety import ValidateBatchRequest, ValidateRequest
+from contracts.safety import (
+    ValidateBatchRequest,
+    ValidateRequest,
+    Verdict,
+    VerdictName,
+)
 from memory_service.context import Context
 from memory_service.main import make_app
 from memory_service.settings import Settings
@@ -26,15 +31,26 @@ PROGRAM = Path(sys.executable).parent / "memory-service"
 SERVICE_KEY = "service-key-of-the-test"
 BLOCKED = "unspeakable"
 OUTAGE = "while the validator is out"
+SECRET = "sk-open-sesame"
 READY_S = 30.0
 PREFIX = "/api/memory"
 
 Fields = dict[str, Any]
 
 
-def make_safety() -> FakeSafety:
-    """Blocks what is unspeakable; is out where a text says so."""
-    return FakeSafety(lambda text: BLOCKED in text, lambda text: OUTAGE in text)
+class Safety(FakeSafety):
+    """Blocks what is unspeakable, redacts a secret; is out where a text says so."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda text: BLOCKED in text, lambda text: OUTAGE in text)
+
+    async def validate(self, request: ValidateRequest) -> Verdict:
+        verdict = await super().validate(request)
+        if SECRET not in request.content:
+            return verdict
+        redacted = request.content.replace(SECRET, "[redacted]")
+        changes = {"verdict": VerdictName.REDACT, "redacted_content": redacted}
+        return verdict.model_copy(update=changes)
 
 
 class Caller:
@@ -163,7 +179,7 @@ def make_settings(dsn: str, **settings: Any) -> Settings:
 @asynccontextmanager
 async def replica(dsn: str, **settings: Any) -> AsyncIterator[Replica]:
     """A service that is ready."""
-    safety = make_safety()
+    safety = Safety()
     app = make_app(make_settings(dsn, **settings), safety)
     transport = httpx2.ASGITransport(app)
     async with (
@@ -190,7 +206,7 @@ class SafetyServer:
     """The fake validator over HTTP, for services that are processes."""
 
     def __init__(self) -> None:
-        self._safety = make_safety()
+        self._safety = Safety()
         self._runner = web.AppRunner(self._app())
         self.address = ""
 

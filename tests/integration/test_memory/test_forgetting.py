@@ -8,6 +8,7 @@ from tests.integration.test_memory.replicas import PREFIX, Caller, Replica
 
 from contracts.ids import new_id
 from memory_service.domain import upkeep
+from memory_service.stores.writes import MemoryWrites
 
 TABLES = ("memories", "embeddings", "history")
 
@@ -62,6 +63,24 @@ async def test_a_deleted_id_does_not_come_back(ada: Caller) -> None:
     assert totals == {"imported": 0, "skipped": 0, "failed": 1}
     assert failure["problem"]["type"].endswith(":forgotten")
     assert await ada.recall("told once") == []
+
+
+async def test_what_was_deleted_on_its_way_is_not_stored(
+    ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The look before the verdict was too early: the one under the lock decides."""
+    known = str(new_id())
+    await ada.tell("told once", id=known)
+    await ada.delete(known)
+
+    async def sees_nothing(_: object, names: object) -> dict[Any, Any]:
+        return {}
+
+    monkeypatch.setattr(MemoryWrites, "standing", sees_nothing)
+    body = {"content": "told once", "agent_id": ada.agent_id, "id": known}
+    answer = await ada.http.post(PREFIX, json=body)
+    assert answer.status_code == 409
+    assert (await ada.recent())["memories"] == []
 
 
 async def test_a_person_may_tell_it_anew(ada: Caller) -> None:

@@ -11,6 +11,7 @@ from tests.integration.test_memory.replicas import (
     BLOCKED,
     OUTAGE,
     PREFIX,
+    SECRET,
     SERVICE_KEY,
     Caller,
     Replica,
@@ -209,6 +210,35 @@ async def test_one_key_at_once_from_many(
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.json()["id"] for answer in answers}) == 1
     assert (await ada.stats())["memories"] == 1
+
+
+async def test_one_id_at_once_from_many(
+    service: Replica, other_service: Replica, ada: Caller, agent: str
+) -> None:
+    body = {"content": "by the outbox", "agent_id": agent, "id": str(new_id())}
+    answers = await asyncio.gather(
+        *(one.http.post(PREFIX, json=body) for one in (service, other_service) * 10)
+    )
+    statuses = sorted(answer.status_code for answer in answers)
+    assert statuses == [200] * 19 + [201]
+    assert len({answer.json()["seq"] for answer in answers}) == 1
+    assert (await ada.stats())["memories"] == 1
+
+
+async def test_what_is_redacted_is_stored_so(
+    ada: Caller, database: asyncpg.Connection
+) -> None:
+    told = await ada.tell(f"My key is {SECRET}.")
+    assert told["content"] == "My key is [redacted]."
+    assert (await ada.change(told["id"], content=f"It is {SECRET}!")).json()[
+        "content"
+    ] == "It is [redacted]!"
+    row = await database.fetchval(
+        "SELECT string_agg(memories::text || history::text, '') FROM memories "
+        "JOIN history USING (agent_id) WHERE agent_id = $1",
+        ada.agent_id,
+    )
+    assert SECRET not in row
 
 
 async def test_a_key_does_not_keep_what_was_deleted(

@@ -134,6 +134,7 @@ async def test_memories_are_stored(service: StandIn, memory: HttpMemory) -> None
     assert stored.memory is not None
     assert refused.problem is not None
     assert refused.problem.status == 422
+    assert service.asked[0].path == "/api/memory/batch"
     assert json.loads(service.bodies[0])["memories"][0]["metadata"] == {"kept": None}
 
 

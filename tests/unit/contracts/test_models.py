@@ -204,6 +204,13 @@ def test_a_text_can_be_stored_and_says_something(
         (MemoryWrite, "memory_type", ["thought"], ["dream", "", "THOUGHT", 1, None]),
         (MemoryWrite, "evidence", ["observed"], ["guessed", None]),
         (ValidateRequest, "kind", ["thought", "memory", "context"], ["", "dream"]),
+        (SignedVerdict, "verdict", ["allow", "flag", "redact"], ["block", "", None]),
+        (
+            RecallRequest,
+            "min_score",
+            [-1, 0.5, 1e300, None],
+            [True, "0.5", float("nan"), float("inf"), float("-inf")],
+        ),
         (RecallRequest, "mode", ["hybrid", "keyword"], ["", "best", None]),
         (
             MemoryWrite,

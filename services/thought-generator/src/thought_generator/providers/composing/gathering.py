@@ -23,7 +23,7 @@ from thought_generator.providers.composing.reading import (
 )
 
 # Beside a context, this share of the thoughts is on it.
-_FOCUS_SHARE = 0.35
+_FOCUS_SHARE = 0.3
 # So much of a thought in the context tells that it is quoted there.
 _ECHO_CHARS = 60
 

@@ -114,7 +114,9 @@ _FOCUS = (
         "Wrap {a_topic} in {form} and hand it to {c_topic}.",
     ),
     (
-        "The result might be {form}.",
+        "The result might be {form}, performed in {place}.",
+        "It would travel from {place} to {place} and be understood.",
+        "The catch: {rule}.",
         "It would want one constraint: {rule}.",
         "Tried out in {place} it could fail in an interesting way.",
         "Half a joke, and half {form}.",

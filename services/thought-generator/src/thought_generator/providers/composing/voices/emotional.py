@@ -251,7 +251,11 @@ _FOCUS = (
         "Near {c_topic} I would speak softly of {a_topic}.",
     ),
     (
-        "The undertone is {mood}, as far as words can show it.",
+        "The undertone is {mood}, perhaps {mood}.",
+        "Someone may be hoping {need}, or just {need}.",
+        "A first sign would be {body}.",
+        "It asks for {gift} more than for {gift}.",
+        "Behind it I suspect {mood}, in front of it {body}.",
         "I would put {gift} before any answer, and {body} before that.",
         "It may be the wish {need} that links them, or plain {mood}.",
         "Better to go gently there, in case of {shade}.",

@@ -223,7 +223,11 @@ _FOCUS = (
         "That choice favours {bias}.",
         "I can defend the link, but not {unknown}.",
         "To be safe I would {check}.",
-        "Nearness in words is not nearness in meaning, and I like {bias}.",
+        "Nearness in words proves little, and I like {bias}.",
+        "Without {bias} I might have come elsewhere, to {unknown} for one.",
+        "I would {check}, and then {check}.",
+        "As long as I do not know {unknown}, it is one reading among others.",
+        "The leap is mine; a slower mind would {check}.",
     ),
 )
 

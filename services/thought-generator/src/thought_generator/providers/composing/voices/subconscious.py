@@ -191,7 +191,9 @@ _FOCUS = (
     ),
     (
         "Between the two, {image}.",
-        "The seam is {colour}.",
+        "The seam is {colour}, and it smells of {scent}.",
+        "Both float, one as {image}, one as {image}.",
+        "Whoever looks closer sees {image}, in {colour}.",
         "They touch where it smells of {scent}.",
         "One of them is awake, the other is {image}.",
         "What carries the one to the other is {image}.",
