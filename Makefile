@@ -45,7 +45,7 @@ format: setup ## puts the code into its form
 	@$(BIN)/ruff format $(SOURCES)
 
 .PHONY: bench
-bench: setup ## measures the figures of the README's table, on this machine
+bench: setup ## measures on this machine; benchmarks/README.md says how
 	@$(BIN)/python benchmarks/run.py
 
 .PHONY: openapi

@@ -4,15 +4,18 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from itertools import pairwise
+from pathlib import Path
 
 import httpx2
 import psutil
 import pytest
 import pytest_asyncio
-from tests.support.mind import SERVICES, Mind, running_mind
+from tests.support.mind import SERVICES, Mind, free_ports, running_mind
 from tests.support.waiting import until
 
 PARTS = (*SERVICES, "valkey", "postgres-replica", "postgres-primary")
@@ -258,3 +261,30 @@ async def test_the_mind_goes_on_where_it_stopped(mind: Mind) -> None:
             assert after[: len(chain)] == chain
             assert_unbroken(after)
         assert (await client.get("/api/thought/agents/default")).json() == persona
+
+
+async def test_a_thinker_that_finds_no_database_is_alive_and_says_so() -> None:
+    port = free_ports()
+    nowhere = "postgresql://nobody@/none?host=/nowhere"
+    process = await asyncio.create_subprocess_exec(
+        Path(sys.executable).parent / "thought-generator",
+        stdout=asyncio.subprocess.DEVNULL,
+        env={**os.environ, "PORT": str(port), "DATABASE_URL": nowhere},
+    )
+    try:
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+
+            async def lives() -> bool:
+                with suppress(httpx2.HTTPError):
+                    return (await client.get("/livez")).status_code == 200
+                return False
+
+            await until(lives)
+            ready = await client.get("/readyz")
+            assert ready.status_code == 503
+            assert ready.json()["checks"] == {"database": "no connection yet"}
+            asked = await client.get("/api/thought/recent")
+            assert asked.status_code == 503
+    finally:
+        process.terminate()
+        await process.wait()

@@ -182,6 +182,21 @@ async def test_the_same_key_gets_the_first_answer(api: httpx2.AsyncClient) -> No
     assert len(recent["thoughts"]) == 1
 
 
+async def test_keys_of_a_batch_and_of_single_calls_do_not_meet(
+    api: httpx2.AsyncClient,
+) -> None:
+    key, one = uuid4().hex, {"context": "The first of a batch."}
+    batched = await api.post(
+        "/api/thought/generate/batch",
+        json={"requests": [one]},
+        headers={"Idempotency-Key": key},
+    )
+    single = await api.post(
+        "/api/thought/generate", json=one, headers={"Idempotency-Key": f"{key}/0"}
+    )
+    assert single.json()["id"] != batched.json()["results"][0]["thought"]["id"]
+
+
 async def test_a_batch_answers_in_order_with_a_problem_where_there_is_one(
     api: httpx2.AsyncClient,
 ) -> None:

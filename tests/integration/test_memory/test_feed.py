@@ -149,6 +149,19 @@ async def test_a_lagging_standby_is_not_asked(
     assert mine["memories"][0] == own
 
 
+async def test_a_standby_that_lacks_a_migration_is_not_asked(
+    other_service: Replica,
+    memory_standby: Postgres,
+    database: asyncpg.Connection,
+) -> None:
+    async with paused_replay(memory_standby):
+        await database.execute("CREATE TABLE late AS SELECT 1 AS one")
+        await database.execute("GRANT SELECT ON late TO memory")
+        rows = await other_service.context.database.read("SELECT one FROM late")
+    assert [row["one"] for row in rows] == [1]
+    await database.execute("DROP TABLE late")
+
+
 async def test_a_write_that_never_was_is_not_waited_for(ada: Caller) -> None:
     await ada.tell("one")
     headers = {"X-Min-Seq": "2"}

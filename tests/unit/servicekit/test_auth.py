@@ -95,6 +95,7 @@ async def test_a_key_reaches_its_own_agents(key: str, agent: str, status: int) -
         "Bearer reader admin",
         "Bearer reader\x00",
         "Basic cmVhZGVyOg==",
+        "Basic reader",
         "reader",
         "Bearerreader",
         "Bearer ü",

@@ -77,7 +77,7 @@ async def test_a_deadline_that_passes_is_a_problem(
     assert response.headers["retry-after"] == "1"
 
 
-@pytest.mark.parametrize("given", ["", "soon", "-1", "1.5", "1" * 10, "²", "1e3"])
+@pytest.mark.parametrize("given", ["", "soon", "-1", "1.5", "9" * 5000, "²", "1e3"])
 async def test_a_deadline_that_is_none_is_ignored(
     client: httpx2.AsyncClient, given: str
 ) -> None:

@@ -55,6 +55,13 @@ def test_no_keys_are_no_keys(environment: pytest.MonkeyPatch, empty: str) -> Non
     assert ServiceSettings().api_keys == []
 
 
+@pytest.mark.parametrize("name", ["PORT", "HOST", "SERVICE_KEY", "API_KEYS_FILE"])
+def test_an_empty_variable_is_none(environment: pytest.MonkeyPatch, name: str) -> None:
+    usual = ServiceSettings()
+    environment.setenv(name, "")
+    assert ServiceSettings() == usual
+
+
 BROKEN = {
     "not JSON": SECRET,
     "cut off": ONE_KEY[:-3],

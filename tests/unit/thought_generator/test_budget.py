@@ -10,6 +10,7 @@ from thought_generator.domain.budget import Governor, cost_usd
 from thought_generator.errors import (
     BudgetSpent,
     EngineAnswerUnusable,
+    EngineEndUnknown,
     EngineUnavailable,
     PriceUnknown,
 )
@@ -122,6 +123,17 @@ async def test_a_call_whose_end_is_unknown_keeps_its_reservation() -> None:
 
     with pytest.raises(ConnectionResetError):
         await Governor(ledger, {"m": PRICE}).spend("a", "m", 2000, 300, vanishes)
+    assert len(ledger.reserved) == 1
+
+
+async def test_a_call_without_an_end_may_have_cost_its_worst() -> None:
+    ledger = Ledger("1")
+
+    async def silent() -> Completion:
+        raise EngineEndUnknown
+
+    with pytest.raises(EngineEndUnknown):
+        await Governor(ledger, {"m": PRICE}).spend("a", "m", 2000, 300, silent)
     assert len(ledger.reserved) == 1
 
 

@@ -4,12 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from starlette.types import Message
 
 from servicekit.errors import Unavailable
 from thought_generator.domain import feed as feed_module
+from thought_generator.domain import live as live_module
 from thought_generator.domain.feed import Feed
+from thought_generator.domain.live import LiveFeed
 from thought_generator.models import Event
 from thought_generator.providers.news import decode_event, encode_event
+from thought_generator.routes.live import _chunks
+from thought_generator.routes.sse import EventStream
+from thought_generator.stores.thoughts import ThoughtStore
 
 
 def event(position: int) -> Event:
@@ -115,7 +121,60 @@ async def test_closing_ends_every_listener() -> None:
     await listening(feed)
     feed.close()
     assert await taking == []
-    assert feed.heard_agents == []
+    assert feed.heard_agents == {}
+
+
+class Positions(ThoughtStore):
+    """Where the agents' feeds stand."""
+
+    def __init__(self, **now: int) -> None:
+        self.now = now
+
+    async def positions(self, agent_ids: list[str]) -> dict[str, int]:
+        return {name: self.now[name] for name in agent_ids if name in self.now}
+
+
+class Silence:
+    """No other replica."""
+
+    async def next(
+        self, agents: list[str], at_most_s: float
+    ) -> list[tuple[str, Event]]:
+        return []
+
+
+@pytest.mark.parametrize("made_anew", [False, True])
+async def test_listeners_of_a_removed_agent_are_ended(
+    made_anew: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_module, "POLL_S", 0.001)
+    feed = Feed(Log(500).after)
+    positions = Positions(a=500)
+    polling = asyncio.create_task(LiveFeed(feed, positions, Silence()).poll())
+    taking = asyncio.create_task(take(feed.listen("a", 500, 500, 60), 1))
+    await listening(feed)
+    positions.now = {"a": 3} if made_anew else {}
+    assert await taking == []
+    polling.cancel()
+    await asyncio.gather(polling, return_exceptions=True)
+
+
+async def test_a_listener_cut_in_the_middle_of_a_chunk_is_gone_at_once() -> None:
+    feed = Feed(Log(3).after)
+    blocked = asyncio.Event()
+
+    async def send(message: Message) -> None:
+        if b"data" in message.get("body", b""):
+            blocked.set()
+            await asyncio.Event().wait()
+
+    async def receive() -> Message:
+        await blocked.wait()
+        return {"type": "http.disconnect"}
+
+    chunks = _chunks(feed.listen("a", 3, 0, 60), None)
+    await EventStream(chunks)({"type": "http"}, receive, send)
+    assert feed.heard_agents == {}
 
 
 async def test_one_listener_too_many_is_refused(
@@ -125,8 +184,9 @@ async def test_one_listener_too_many_is_refused(
     feed = Feed(Log().after)
     first = asyncio.create_task(take(feed.listen("a", 0, 0, 60), 1))
     await listening(feed)
+    # Before anything is sent, so that the caller gets a 503.
     with pytest.raises(Unavailable):
-        await anext(feed.listen("a", 0, 0, 60))
+        feed.listen("a", 0, 0, 60)
     feed.close()
     await first
 

@@ -24,6 +24,15 @@ def test_an_empty_mind_begins_with_its_persona() -> None:
     assert attention().turn() == ("What comes to mind: I am calm.", "I am calm.")
 
 
+def test_a_glance_is_never_blank() -> None:
+    indented = " " * 500 + "a poem"
+    mind = attention()
+    mind.news.append(indented)
+    assert mind.turn()[1] == "a poem"
+    mind.persona = indented
+    assert mind.turn()[1] == "a poem"
+
+
 def test_news_comes_first_and_once() -> None:
     mind = attention()
     mind.news.extend(["first", "second"])

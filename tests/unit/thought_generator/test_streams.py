@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from thought_generator.domain import streams
 from thought_generator.domain.streams import StreamScheduler
-from thought_generator.errors import Fenced, SafetyUnavailable
+from thought_generator.errors import BudgetSpent, Fenced, SafetyUnavailable
 from thought_generator.models import Lease
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -122,6 +123,33 @@ async def test_an_outage_makes_a_stream_doze_and_then_go_on() -> None:
 
     async with scheduled(Table(lease()), raising) as (beats, _):
         await beats.reach("primary", 1, 6)
+    assert len(beats.begun) == 1
+
+
+async def test_a_spent_budget_is_asked_about_again_before_the_reset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "LONGEST_BUDGET_DOZE_S", 0.001)
+
+    def raising(count: int) -> Exception | None:
+        return BudgetSpent(80_000) if count == 1 else None
+
+    async with scheduled(Table(lease()), raising) as (beats, _):
+        await beats.reach("primary", 1, 2)
+
+
+async def test_a_defect_is_logged_and_dozed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streams, "LONGEST_DOZE_S", 0.001)
+
+    def raising(count: int) -> Exception | None:
+        return ValueError("a defect") if count == 2 else None
+
+    with capture_logs() as logs:
+        async with scheduled(Table(lease()), raising) as (beats, _):
+            await beats.reach("primary", 1, 4)
+    assert [each["event"] for each in logs] == ["beat failed"]
     assert len(beats.begun) == 1
 
 

@@ -118,6 +118,13 @@ async def test_a_thought_names_what_it_grew_from() -> None:
     assert draft.recalled[0].evidence == "told"
 
 
+async def test_a_context_may_begin_with_any_amount_of_space() -> None:
+    memory = FakeMemory()
+    memory.tell("Ada keeps bees")
+    draft = await World(memory=memory).think(" " * 9_000 + "Ada in winter")
+    assert len(draft.recalled) == 1
+
+
 async def test_context_and_thought_are_both_judged() -> None:
     world = World()
     await world.think("a context")
@@ -164,6 +171,9 @@ async def test_every_part_is_timed() -> None:
         ),
         (World(memory=FakeMemory(fail_on=lambda _: True)), "m", MemoryUnavailable),
         (World(answer=lambda _: " \n "), "silence", EngineAnswerUnusable),
+        (World(answer=lambda _: "a\0b"), "NUL", EngineAnswerUnusable),
+        (World(answer=lambda _: "a\ud800"), "half a pair", EngineAnswerUnusable),
+        (World(answer=lambda _: "x" * 32_769), "a book", EngineAnswerUnusable),
     ],
     ids=[
         "context blocked",
@@ -172,6 +182,9 @@ async def test_every_part_is_timed() -> None:
         "no verdict on the thought",
         "memory out",
         "empty answer",
+        "an answer with NUL",
+        "an answer that is no Unicode",
+        "an answer that memory cannot take",
     ],
 )
 async def test_what_stops_a_thought(

@@ -1,6 +1,7 @@
 """The output of a child, kept in files of bounded size."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,13 +11,19 @@ FILE_COUNT = 3
 # Enough to show the end of a traceback.
 TAIL_BYTES = 8_192
 TAIL_LINES = 12
+# Of a line without an end only the beginning is kept.
+MAX_LINE_BYTES = 65_536
 
 
 class RotatingLog:
     """`name.log`, `name.log.1` and so on; the newest lines are also at hand."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(
+        self, file: Path, on_line: Callable[[bytes], None] | None = None
+    ) -> None:
         self._file = file
+        self._on_line = on_line
+        self._begun_line = b""
         self._stream: BinaryIO | None = None
         self._size_bytes = 0
         self._tail = b""
@@ -24,6 +31,11 @@ class RotatingLog:
     def write(self, data: bytes) -> None:
         """Appends; a full disk loses lines of the log, never the stack."""
         self._tail = (self._tail + data)[-TAIL_BYTES:]
+        if self._on_line is not None:
+            *lines, rest = (self._begun_line + data).split(b"\n")
+            self._begun_line = rest[:MAX_LINE_BYTES]
+            for line in lines:
+                self._on_line(line)
         try:
             stream = self._opened()
             stream.write(data)

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -116,6 +116,7 @@ class ServiceServer:
         service: Service,
         environment: Mapping[str, str],
         logs: Path,
+        on_log_line: Callable[[bytes], None],
     ) -> None:
         self.title = service.name
         self.process: Process | None = None
@@ -126,7 +127,7 @@ class ServiceServer:
             self._command, arguments=(*service.command, "migrate")
         )
         self._package = service.package
-        self._log = RotatingLog(logs / f"{service.name}.log")
+        self._log = RotatingLog(logs / f"{service.name}.log", on_log_line)
 
     async def migrate(self) -> int:
         """Brings its schema up to date; returns how many migrations were applied."""

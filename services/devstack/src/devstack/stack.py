@@ -14,6 +14,7 @@ from devstack.backing import (
 from devstack.credentials import Credentials
 from devstack.front.server import Front
 from devstack.lock import Lock
+from devstack.notices import Notices
 from devstack.ports import check_ports
 from devstack.screen import Screen
 from devstack.services import (
@@ -60,6 +61,7 @@ class Stack:
         async with asyncio.TaskGroup() as group:
             group.create_task(cache.open())
             opening = group.create_task(database.open())
+        notices = Notices(self._screen)
         self._servers = [
             ServiceServer(
                 service,
@@ -67,6 +69,7 @@ class Stack:
                     service, self._settings, credentials, opening.result(), cache.url
                 ),
                 self._logs,
+                notices.hear,
             )
             for service in self._services
         ]
@@ -83,7 +86,9 @@ class Stack:
             self._screen.say(f"\nClaude-AGI thinks at {self._settings.address}\n")
             for server in self._servers:
                 group.create_task(supervisor.watch(server))
-            await self._feed(credentials).follow()
+            feed = self._feed(credentials)
+            await feed.say_if_paused()
+            await feed.follow()
 
     async def stop(self) -> None:
         """Stops in the reverse order of the start, within five seconds."""

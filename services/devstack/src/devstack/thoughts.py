@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from devstack.fetch import Answer, get
 from devstack.screen import Screen
 
 FEED = "/api/thought/live?agent_id=default"
+AGENT = "/api/thought/agents/default"
 # The feed sends a comment every 15 s; after this silence it is dead.
 SILENCE_S = 45.0
 FIRST_PAUSE_S = 0.2
@@ -65,6 +66,18 @@ class Feed:
                 self._screen.say(f"a thought cannot be shown: {error!r}")
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, MAX_PAUSE_S)
+
+    async def say_if_paused(self) -> None:
+        """A pause outlives a restart; without a word the mind would look dead."""
+        with suppress(OSError, EOFError, TimeoutError, ValueError):
+            async with (
+                asyncio.timeout(SILENCE_S),
+                get(self._port, AGENT, self._headers) as answer,
+            ):
+                agent = json.loads(await answer.read())
+            if agent.get("state") == "paused":
+                url = f"http://127.0.0.1:{self._port}{AGENT}/resume"
+                self._screen.say(f"its streams are paused; resume: curl -X POST {url}")
 
     async def _thoughts(self) -> AsyncGenerator[Mapping[str, Any]]:
         async with get(self._port, FEED, self._headers) as answer:

@@ -26,6 +26,8 @@ MAX_IDLE_S = 300.0
 CONNECT_TIMEOUT_S = 5.0
 # No hot query takes longer; what does is cut off and answered with 503.
 COMMAND_TIMEOUT_S = 10.0
+# A process that froze in the middle of a transaction keeps its locks no longer.
+MAX_IDLE_IN_TRANSACTION_S = 3.0
 # Waiting longer for a free connection only makes a queue.
 ACQUIRE_TIMEOUT_S = 5.0
 # A replica that takes longer is out; the primary still answers in the caller's time.
@@ -56,7 +58,9 @@ def load_queries(package: str) -> Queries:
     }
 
 
-async def _set_codecs(connection: asyncpg.Connection) -> None:
+async def _prepare(connection: asyncpg.Connection) -> None:
+    idle_ms = int(MAX_IDLE_IN_TRANSACTION_S * 1000)
+    await connection.execute(f"SET idle_in_transaction_session_timeout = {idle_ms}")
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -80,7 +84,7 @@ async def _open_pool(name: str, dsn: str) -> asyncpg.Pool:
         timeout=CONNECT_TIMEOUT_S,
         command_timeout=COMMAND_TIMEOUT_S,
         server_settings={"application_name": name},
-        init=_set_codecs,
+        init=_prepare,
         reset=_keep_session,
     )
 
@@ -204,7 +208,8 @@ class Database:
                 pool = self._replica or await self._open_replica()
                 async with _borrowed(pool) as connection:
                     rows: list[asyncpg.Record] = await connection.fetch(query, *args)
-        except DatabaseUnavailable as error:
+        # A table that a replica does not know came by a migration it has yet to replay.
+        except (DatabaseUnavailable, asyncpg.SyntaxOrAccessError) as error:
             self._replica_retry_s = time.monotonic() + REPLICA_PAUSE_S
             log.warning("replica is out, reading from the primary", error=str(error))
             return await self.fetch(query, *args)

@@ -111,6 +111,10 @@ class Context:
         self._background = Background()
 
     async def open(self) -> None:
+        """Begins; `/readyz` says when the database is there."""
+        self._background.start("begin", self._begin)
+
+    async def _begin(self) -> None:
         """Connects, then starts the background work, all of it listed here."""
         await self.database.open()
         self._background.start("expire-reservations", self._expire_reservations)
@@ -123,6 +127,7 @@ class Context:
 
     async def let_go(self) -> None:
         """Hands the streams over and ends the live feeds, before anything closes."""
+        await self._background.stop("begin")
         await self._background.stop("think")
         # Without the database the lease runs out by itself.
         with suppress(AppError):

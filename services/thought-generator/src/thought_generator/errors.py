@@ -5,7 +5,8 @@ AppError
 ├── InvalidRequest  → BlockedBySafety
 ├── Overloaded      → QueueFull, BudgetSpent
 ├── Unavailable     → SafetyUnavailable, MemoryUnavailable, EngineUnavailable
-│                     └── EngineAnswerUnusable
+│                     ├── EngineAnswerUnusable
+│                     └── EngineEndUnknown
 └── Conflict        → Fenced (never leaves the service)
 """
 
@@ -98,6 +99,10 @@ class EngineAnswerUnusable(EngineUnavailable):
     def __init__(self, detail: str, usage: Usage | None = None) -> None:
         super().__init__(detail)
         self.usage = usage
+
+
+class EngineEndUnknown(EngineUnavailable):
+    """The model was asked, but its answer never came; try again later."""
 
 
 class Fenced(Conflict):

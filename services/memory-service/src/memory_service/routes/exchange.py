@@ -12,7 +12,7 @@ from memory_service.routes.documents import NDJSON
 
 # A client that sends all before it reads anything gets this much ahead of itself;
 # then its request is read only as fast as it reads the answer.
-MAX_UNREAD_BYTES = 8 * 1024 * 1024
+MAX_UNREAD_BYTES = 16 * 1024 * 1024
 
 Work = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes]]
 

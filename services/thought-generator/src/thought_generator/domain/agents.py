@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from servicekit.errors import Conflict
 from thought_generator.domain.gate import Gate
 from thought_generator.errors import AgentUnknown
 from thought_generator.models import Agent
 from thought_generator.stores.agents import AgentStore
+
+# A change that others overtook is made again on what they stored.
+MAX_CHANGE_TRIES = 5
 
 
 class Agents:
@@ -26,14 +30,19 @@ class Agents:
 
     async def put(self, agent: Agent) -> tuple[Agent, bool]:
         """Stores the whole agent; True if it is new. BlockedBySafety by its texts."""
-        passed = await self._checked(agent)
+        passed = await self._checked(agent, await self._known(agent.agent_id))
         created = await self._store.put(passed)
         return await self._store.get(agent.agent_id), created
 
     async def change(self, agent_id: str, edit: Callable[[Agent], Agent]) -> Agent:
         """Stores what `edit` makes of the agent; AgentUnknown if there is none."""
-        stored, _ = await self.put(edit(await self._store.get(agent_id)))
-        return stored
+        for _ in range(MAX_CHANGE_TRIES):
+            known = await self._store.get(agent_id)
+            if await self._store.replace(
+                known, await self._checked(edit(known), known)
+            ):
+                return await self._store.get(agent_id)
+        raise Conflict("others are changing this agent at the same time")
 
     async def delete(self, agent_id: str) -> None:
         """Removes the agent and all it thought."""
@@ -44,8 +53,7 @@ class Agents:
         await self._store.set_paused(agent_id, paused)
         return await self._store.get(agent_id)
 
-    async def _checked(self, agent: Agent) -> Agent:
-        known = await self._known(agent.agent_id)
+    async def _checked(self, agent: Agent, known: Agent | None) -> Agent:
         persona = agent.persona
         if known is None or known.persona != persona:
             persona, _ = await self._gate.passes(persona, "context", agent.agent_id)

@@ -8,7 +8,12 @@ from typing import Protocol
 from uuid import UUID
 
 from contracts.ids import new_id
-from thought_generator.errors import BudgetSpent, EngineUnavailable, PriceUnknown
+from thought_generator.errors import (
+    BudgetSpent,
+    EngineEndUnknown,
+    EngineUnavailable,
+    PriceUnknown,
+)
 from thought_generator.metrics import COST_USD, TOKENS
 from thought_generator.models import Completion, Usage
 
@@ -99,6 +104,8 @@ class Governor:
             raise BudgetSpent((resets_at(day) - datetime.now(UTC)).total_seconds())
         try:
             completion = await call()
+        except EngineEndUnknown:
+            raise
         except EngineUnavailable as error:
             await self._settle(agent_id, reservation, price, error.usage or Usage())
             raise

@@ -7,7 +7,7 @@ read from the database: nothing is lost or told twice, whoever brings the news.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from servicekit.errors import Unavailable
@@ -28,6 +28,7 @@ class _Tail:
         self.position = position
         self.events: deque[Event] = deque(maxlen=MAX_TAIL_EVENTS)
         self.listeners = 0
+        self.ended = False
         self._moved = asyncio.Event()
 
     def append(self, event: Event) -> None:
@@ -61,9 +62,9 @@ class Feed:
         self._closed = False
 
     @property
-    def heard_agents(self) -> list[str]:
-        """Agents with listeners here."""
-        return list(self._tails)
+    def heard_agents(self) -> dict[str, int]:
+        """Agents with listeners here, and how far these have been told."""
+        return {agent_id: tail.position for agent_id, tail in self._tails.items()}
 
     def announce(self, agent_id: str, event: Event) -> None:
         """A thought was committed, here or elsewhere; told in any order."""
@@ -80,6 +81,12 @@ class Feed:
             for event in events:
                 tail.append(event)
 
+    def end(self, agent_id: str) -> None:
+        """Ends the agent's listeners: what they were told is no more."""
+        if (tail := self._tails.pop(agent_id, None)) is not None:
+            tail.ended = True
+            tail.wake()
+
     def close(self) -> None:
         """Ends every listener."""
         self._closed = True
@@ -88,8 +95,6 @@ class Feed:
 
     @asynccontextmanager
     async def _listening(self, agent_id: str, position: int) -> AsyncIterator[_Tail]:
-        if self._listeners >= MAX_LISTENERS:
-            raise Unavailable(f"{MAX_LISTENERS} listeners are here already")
         tail = self._tails.setdefault(agent_id, _Tail(position))
         tail.listeners += 1
         self._listeners += 1
@@ -100,20 +105,27 @@ class Feed:
             tail.listeners -= 1
             self._listeners -= 1
             LISTENERS.set(self._listeners)
-            if not tail.listeners:
-                self._tails.pop(agent_id, None)
+            if not tail.listeners and self._tails.get(agent_id) is tail:
+                del self._tails[agent_id]
 
-    async def listen(
+    def listen(
         self, agent_id: str, newest: int, after: int, patience_s: float
-    ) -> AsyncIterator[list[Event]]:
+    ) -> AsyncGenerator[list[Event], None]:
         """Events behind `after`, in order, as they come.
 
         `newest` is the agent's position now. Yields an empty list when nothing
-        came for `patience_s`.
+        came for `patience_s`. Unavailable when too many listen already.
         """
+        if self._listeners >= MAX_LISTENERS:
+            raise Unavailable(f"{MAX_LISTENERS} listeners are here already")
+        return self._told(agent_id, newest, after, patience_s)
+
+    async def _told(
+        self, agent_id: str, newest: int, after: int, patience_s: float
+    ) -> AsyncGenerator[list[Event], None]:
         async with self._listening(agent_id, newest) as tail:
             position = after
-            while not self._closed:
+            while not (self._closed or tail.ended):
                 if position >= tail.position:
                     try:
                         async with asyncio.timeout(patience_s):

@@ -62,17 +62,21 @@ class Attention:
         focus = self._focus()
         lines = [f"What comes to mind: {focus}"]
         if self.recent:
-            lines.append(f"The thought before: {self.recent[0][:MAX_FOCUS_CHARS]}")
+            lines.append(f"The thought before: {_glance(self.recent[0])}")
         return "\n".join(lines), focus
 
     def _focus(self) -> str:
         if self.news:
-            return self.news.popleft()[:MAX_FOCUS_CHARS]
+            return _glance(self.news.popleft())
         if self.trail and self.random.random() < 0.65:
             step = self.random.randrange(len(self.trail))
             focus = self.trail[step]
             del self.trail[step]
-            return focus[:MAX_FOCUS_CHARS]
+            return _glance(focus)
         if not self.trail and (not self.recent or self.random.random() < 0.3):
-            return self.persona[:MAX_FOCUS_CHARS]
+            return _glance(self.persona)
         return self.random.choice(THEMES)
+
+
+def _glance(text: str) -> str:
+    return text.strip()[:MAX_FOCUS_CHARS]

@@ -1,7 +1,7 @@
 """Where the feed's news comes from: this replica, Valkey, PostgreSQL behind both."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from thought_generator.domain.feed import Feed
@@ -33,8 +33,11 @@ class LiveFeed:
 
     async def open(
         self, agent_id: str, after: int | None, patience_s: float
-    ) -> AsyncIterator[list[Event]]:
-        """Events behind `after` (None: from now on); AgentUnknown if there is none."""
+    ) -> AsyncGenerator[list[Event], None]:
+        """Events behind `after` (None: from now on).
+
+        Raises AgentUnknown, or Unavailable when too many listen.
+        """
         positions = await self._thoughts.positions([agent_id])
         if agent_id not in positions:
             raise AgentUnknown(agent_id)
@@ -49,7 +52,7 @@ class LiveFeed:
     async def hear(self) -> None:
         """Takes in what other replicas publish, until cancelled."""
         while True:
-            agents = self._feed.heard_agents
+            agents = list(self._feed.heard_agents)
             for agent_id, event in await self._news.next(agents, POLL_S):
                 self._feed.announce(agent_id, event)
 
@@ -60,6 +63,11 @@ class LiveFeed:
             agents = self._feed.heard_agents
             if not agents:
                 continue
-            positions = await self._thoughts.positions(agents)
-            for agent_id, position in positions.items():
-                await self._feed.catch_up(agent_id, position)
+            positions = await self._thoughts.positions(list(agents))
+            for agent_id, told in agents.items():
+                position = positions.get(agent_id, -1)
+                if position < told:
+                    # Removed, and perhaps made anew: its positions began again.
+                    self._feed.end(agent_id)
+                else:
+                    await self._feed.catch_up(agent_id, position)

@@ -16,7 +16,7 @@ from contracts.memory import (
     MemoryWrite,
     SignedVerdict,
 )
-from contracts.problem import ServiceError
+from contracts.problem import Problem, ServiceError
 from thought_generator.metrics import (
     OUTBOX_AGE_SECONDS,
     OUTBOX_REFUSED,
@@ -30,6 +30,8 @@ POLL_S = 1.0
 # While memory is out.
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
+# What a request's content meets; a wrong key or address may yet be put right.
+REFUSALS = frozenset({400, 413, 422})
 
 log = structlog.get_logger()
 
@@ -78,6 +80,7 @@ class Deliverer:
             elif await self._deliver(deliveries):
                 pause_s = FIRST_PAUSE_S
             else:
+                await self._measure()
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
@@ -94,6 +97,8 @@ class Deliverer:
             response = await self._memory.remember(request)
         except ServiceError as error:
             log.warning("memory does not take thoughts", error=str(error))
+            if error.problem.status in REFUSALS:
+                return await self._single_out(deliveries, error.problem)
             await self._outbox.give_back(deliveries)
             return False
         pairs = list(zip(deliveries, response.results, strict=True))
@@ -103,6 +108,14 @@ class Deliverer:
         if again:
             await self._outbox.give_back(again)
         return not again
+
+    async def _single_out(self, deliveries: list[Delivery], problem: Problem) -> bool:
+        """Finds which of them memory refuses, so that it holds up no other."""
+        if len(deliveries) > 1:
+            return all([await self._deliver([each]) for each in deliveries])
+        OUTBOX_REFUSED.labels(problem.kind).inc()
+        await self._outbox.finish(deliveries)
+        return True
 
     async def _measure(self) -> None:
         waiting, oldest = await self._outbox.waiting()

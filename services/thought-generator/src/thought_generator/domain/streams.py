@@ -23,6 +23,8 @@ JITTER = 0.1
 # While something is out: the first pause, doubled up to the longest.
 FIRST_DOZE_S = 0.25
 LONGEST_DOZE_S = 4.0
+# A spent budget may be raised, and what others only reserved comes back.
+LONGEST_BUDGET_DOZE_S = 15.0
 
 log = structlog.get_logger()
 
@@ -119,6 +121,12 @@ class StreamScheduler:
                     "stream dozes", stream=lease.stream, error=repr(error), s=wait_s
                 )
                 continue
+            except Exception:
+                # A defect of ours: it must be seen, and must not spin.
+                DOZES.labels("internal").inc()
+                log.exception("beat failed", stream=lease.stream)
+                wait_s = LONGEST_DOZE_S
+                continue
             doze_s = FIRST_DOZE_S
             took_s = asyncio.get_running_loop().time() - begun_s
             # A beat that took longer than the interval is followed by one, not many.
@@ -146,7 +154,7 @@ def _first_wait_s(lease: Lease, asked_at: datetime, place: int) -> float:
 
 def _doze_s(error: AppError, doze_s: float, interval_s: float) -> float:
     if isinstance(error, BudgetSpent):
-        return error.retry_after_s or interval_s
+        return min(error.retry_after_s or interval_s, LONGEST_BUDGET_DOZE_S)
     if isinstance(error, BlockedBySafety):
         # Nothing is out: the next beat turns to something else.
         return interval_s

@@ -5,10 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from pydantic import Field, TypeAdapter, ValidationError
+
+from contracts.base import Text
 from contracts.clients import MemoryApi
 from contracts.ids import new_id
 from contracts.memory import (
+    MAX_CONTENT_CHARS,
     MAX_QUERY_CHARS,
     Evidence,
     RecallFilters,
@@ -34,6 +39,9 @@ from thought_generator.prompting import (
 )
 from thought_generator.providers.engine import Engine
 
+THOUGHT: TypeAdapter[str] = TypeAdapter(
+    Annotated[Text, Field(max_length=MAX_CONTENT_CHARS)]
+)
 # What one thought can take in without losing its thread.
 MEMORIES_RECALLED = 8
 FACTS = [Evidence.TOLD, Evidence.OBSERVED, Evidence.INFERRED]
@@ -116,6 +124,8 @@ class Thinker:
             content, verdict = await self._gate.passes(
                 completion.content, "thought", agent.agent_id, occasion.stream
             )
+        # Redacted it may have grown.
+        _check_usable(content)
         return Draft(
             id=new_id(),
             agent_id=agent.agent_id,
@@ -168,7 +178,7 @@ class Thinker:
         self, agent_id: str, query: str, filters: RecallFilters
     ) -> tuple[Recalled, ...]:
         request = RecallRequest(
-            query=query[:MAX_QUERY_CHARS],
+            query=query.strip()[:MAX_QUERY_CHARS],
             agent_id=agent_id,
             limit=MEMORIES_RECALLED,
             filters=filters,
@@ -195,8 +205,7 @@ class Thinker:
                 return known, True
         async with self._queue.turn():
             completion = await self._call(agent_id, prompt, occasion.max_tokens)
-        if not completion.content.strip():
-            raise EngineAnswerUnusable("the answer is empty", completion.usage)
+        _check_usable(completion.content)
         if occasion.use_cache:
             await self._cache.put(agent_id, key, completion)
         return completion, False
@@ -212,6 +221,15 @@ class Thinker:
             max_tokens,
             lambda: self._engine.think(prompt, max_tokens),
         )
+
+
+def _check_usable(content: str) -> None:
+    """What memory could not take would be committed and never delivered."""
+    try:
+        THOUGHT.validate_python(content)
+    except ValidationError as error:
+        (first, *_) = error.errors()
+        raise EngineAnswerUnusable(first["msg"]) from None
 
 
 def _signed(verdict: Verdict) -> dict[str, str] | None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import warnings
 
+from aiohttp import ClientConnectorError
 from anthropic import (
     AnthropicError,
     APIConnectionError,
@@ -13,7 +14,11 @@ from anthropic import (
 )
 from anthropic.types import Message
 
-from thought_generator.errors import EngineAnswerUnusable, EngineUnavailable
+from thought_generator.errors import (
+    EngineAnswerUnusable,
+    EngineEndUnknown,
+    EngineUnavailable,
+)
 from thought_generator.models import Completion, Prompt, Usage
 from thought_generator.prompting import system_text, user_text
 
@@ -57,13 +62,14 @@ class AnthropicEngine:
 
         Raises:
             EngineUnavailable: the server refused, failed or did not answer.
+            EngineEndUnknown: it may have answered, and may have its price.
             EngineAnswerUnusable: it answered, but not with a whole text.
         """
         try:
             async with asyncio.timeout(DEADLINE_S):
                 return _completion(await self._ask_again(prompt, max_tokens))
         except TimeoutError:
-            raise EngineUnavailable("no answer in time") from None
+            raise EngineEndUnknown("no answer in time") from None
 
     async def _ask_again(self, prompt: Prompt, max_tokens: int) -> Message:
         for pause_s in PAUSES_S:
@@ -107,10 +113,19 @@ def _passes(error: AnthropicError) -> bool:
 def _away(error: AnthropicError) -> EngineUnavailable:
     status = getattr(error, "status_code", None)
     named = type(error).__name__
+    if isinstance(error, APIConnectionError) and not _never_sent(error):
+        return EngineEndUnknown(named)
     away = EngineUnavailable(f"{named} {status}" if status else named)
     if (wait_s := _retry_after_s(error)) is not None:
         away.retry_after_s = min(wait_s, MAX_RETRY_AFTER_S)
     return away
+
+
+def _never_sent(error: APIConnectionError) -> bool:
+    """Whatever else cuts a call may have cut it after the model had answered."""
+    # httpx2 calls a connection that was lost one that was never made.
+    beneath = error.__cause__.__cause__ if error.__cause__ else None
+    return isinstance(beneath, ClientConnectorError)
 
 
 def _retry_after_s(error: AnthropicError) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from contracts import thought as api
+from servicekit.errors import InvalidRequest
 from thought_generator.models import Agent, AgentState, Limits, Stream, Thought
 
 DEFAULT_PERSONA = (
@@ -48,7 +49,8 @@ def agent_answer(agent: Agent) -> api.Agent:
         agent_id=agent.agent_id,
         persona=agent.persona,
         streams={
-            name: api.StreamSettings(
+            # Redacted, a prompt may be longer than one that is taken in.
+            name: api.StreamSettings.model_construct(
                 enabled=stream.enabled,
                 interval_seconds=stream.interval_seconds,
                 prompt=stream.prompt,
@@ -86,6 +88,8 @@ def patched(agent: Agent, patch: api.AgentPatch) -> Agent:
         streams[name] = replace(
             streams.get(name, Stream()), **_given(change, nullable={"prompt"})
         )
+    if len(streams) > api.MAX_STREAMS:
+        raise InvalidRequest(f"an agent has at most {api.MAX_STREAMS} streams")
     budget = api.Budget(
         usd_per_day=float(agent.limits.usd_per_day),
         tokens_per_day=agent.limits.tokens_per_day,

@@ -1,6 +1,7 @@
 """The live feed as server-sent events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import Header, Request, Response
@@ -39,13 +40,14 @@ async def live(
 
 
 async def _chunks(
-    events: AsyncIterator[list[Event]], stream: str | None
-) -> AsyncIterator[bytes]:
-    yield b": listening\n\n"
-    async for batch in events:
-        chunk = b"".join(
-            sse_event("thought", event.thought, event.position)
-            for event in batch
-            if stream is None or event.stream == stream
-        )
-        yield chunk or b": waiting\n\n"
+    events: AsyncGenerator[list[Event], None], stream: str | None
+) -> AsyncGenerator[bytes, None]:
+    async with aclosing(events):
+        yield b": listening\n\n"
+        async for batch in events:
+            chunk = b"".join(
+                sse_event("thought", event.thought, event.position)
+                for event in batch
+                if stream is None or event.stream == stream
+            )
+            yield chunk or b": waiting\n\n"

@@ -1,7 +1,7 @@
 """Server-sent events, written with a bound on how long a reader may stall."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import structlog
 from starlette.responses import Response
@@ -26,7 +26,10 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncIterator[bytes], status_code: int = 200) -> None:
+    # The framework reads the status of its document from the default here.
+    def __init__(
+        self, chunks: AsyncGenerator[bytes, None], status_code: int = 200
+    ) -> None:
         super().__init__(status_code=status_code)
         self._chunks = chunks
         del self.headers["content-length"]
@@ -45,6 +48,8 @@ class EventStream(Response):
             for task in (sending, leaving):
                 task.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)
+            # A listener cut within a chunk is gone now, not at some collection.
+            await self._chunks.aclose()
 
     async def _send(self, send: Send) -> None:
         await send(

@@ -37,14 +37,16 @@ def _mind(request: Request) -> Mind:
     return mind
 
 
-async def _generate(mind: Mind, body: GenerateRequest, key: str | None) -> bytes:
+async def _generate(
+    mind: Mind, body: GenerateRequest, operation: str, key: str | None
+) -> bytes:
     return await mind.think_on_request(
         body.agent_id,
         body.stream,
         body.context,
         body.use_cache,
         body.max_tokens,
-        (key and IdempotencyKey.of(body.agent_id, "generate", key, body)) or None,
+        (key and IdempotencyKey.of(body.agent_id, operation, key, body)) or None,
     )
 
 
@@ -63,7 +65,7 @@ async def generate(
     """Thinks about a context. Asked for an event stream it sends `delta` events and
     then `thought`; nothing is sent before safety has judged the whole thought."""
     caller.check_agent(body.agent_id)
-    thought = await _generate(_mind(request), body, idempotency_key)
+    thought = await _generate(_mind(request), body, "generate", idempotency_key)
     if SSE in accept:
         return Response(_as_events(thought), media_type=SSE)
     return Response(thought, media_type=JSON)
@@ -101,7 +103,9 @@ async def generate_batch(
 
 async def _generate_item(mind: Mind, item: GenerateRequest, key: str | None) -> bytes:
     try:
-        return b'{"thought":' + await _generate(mind, item, key) + b"}"
+        return (
+            b'{"thought":' + await _generate(mind, item, "generate/batch", key) + b"}"
+        )
     except AppError as error:
         problem = error.problem(request_id.get()).model_dump_json(exclude_none=True)
         return b'{"problem":' + problem.encode() + b"}"

@@ -1,6 +1,7 @@
 """Agents and their streams in PostgreSQL."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -33,34 +34,49 @@ class AgentStore:
     async def put(self, agent: Agent) -> bool:
         """Stores the whole agent but its state; True if it is new."""
         async with self._database.transaction() as connection:
-            row = await connection.fetchrow(
-                SQL["put_agent"],
-                agent.agent_id,
-                agent.persona,
-                agent.limits.usd_per_day,
-                agent.limits.tokens_per_day,
-            )
-            await connection.execute(
-                SQL["drop_streams"], agent.agent_id, list(agent.streams)
-            )
-            await connection.executemany(
-                SQL["put_stream"],
-                [
-                    (agent.agent_id, name, s.enabled, s.interval_seconds, s.prompt)
-                    for name, s in sorted(agent.streams.items())
-                ],
-            )
-        return bool(row["created"])
+            return await _write(connection, agent)
+
+    async def replace(self, known: Agent, agent: Agent) -> bool:
+        """Stores the agent where it still is as it was known; else False."""
+        async with self._database.transaction() as connection:
+            await connection.execute(SQL["lock_agent"], known.agent_id)
+            rows = await connection.fetch(SQL["agents_page"], "", [known.agent_id], 1)
+            if [replace(_agent(row), state=known.state) for row in rows] != [known]:
+                return False
+            await _write(connection, agent)
+        return True
 
     async def delete(self, agent_id: str) -> None:
         """Removes the agent and all it thought; AgentUnknown if there is none."""
-        if await self._database.fetch_one(SQL["delete_agent"], agent_id) is None:
-            raise AgentUnknown(agent_id)
+        async with self._database.transaction() as connection:
+            if await connection.fetchrow(SQL["delete_agent"], agent_id) is None:
+                raise AgentUnknown(agent_id)
+            # Whoever was committing for it is done now, so none is missed.
+            await connection.execute(SQL["delete_answers"], agent_id)
 
     async def set_paused(self, agent_id: str, paused: bool) -> None:
         """Stops or starts all its streams; AgentUnknown if there is none."""
         if await self._database.fetch_one(SQL["set_paused"], agent_id, paused) is None:
             raise AgentUnknown(agent_id)
+
+
+async def _write(connection: asyncpg.Connection, agent: Agent) -> bool:
+    row = await connection.fetchrow(
+        SQL["put_agent"],
+        agent.agent_id,
+        agent.persona,
+        agent.limits.usd_per_day,
+        agent.limits.tokens_per_day,
+    )
+    await connection.execute(SQL["drop_streams"], agent.agent_id, list(agent.streams))
+    await connection.executemany(
+        SQL["put_stream"],
+        [
+            (agent.agent_id, name, s.enabled, s.interval_seconds, s.prompt)
+            for name, s in sorted(agent.streams.items())
+        ],
+    )
+    return bool(row["created"])
 
 
 def _agent(row: asyncpg.Record) -> Agent:

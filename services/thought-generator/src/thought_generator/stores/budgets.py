@@ -5,6 +5,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+import asyncpg
+
 from servicekit.database import Database, load_queries
 from thought_generator.errors import AgentUnknown
 
@@ -32,16 +34,22 @@ class BudgetStore:
     async def reserve(
         self, agent_id: str, day: date, reservation: UUID, usd: Decimal, tokens: int
     ) -> bool:
-        """Whether the worst case still fits into the day; reserved if so."""
-        row = await self._database.fetch_one(
-            SQL["reserve_budget"],
-            agent_id,
-            day,
-            reservation,
-            usd,
-            tokens,
-            RESERVATION_TTL,
-        )
+        """Whether the worst case still fits into the day; reserved if so.
+
+        Raises AgentUnknown when the agent went meanwhile.
+        """
+        try:
+            row = await self._database.fetch_one(
+                SQL["reserve_budget"],
+                agent_id,
+                day,
+                reservation,
+                usd,
+                tokens,
+                RESERVATION_TTL,
+            )
+        except asyncpg.ForeignKeyViolationError:
+            raise AgentUnknown(agent_id) from None
         return row is not None
 
     async def settle(

@@ -13,6 +13,9 @@ from thought_generator.providers.composing.places import Places
 # A thought is read in a feed: one to three short sentences.
 _MAX_WORDS = 60
 
+# A long quote leaves little room: some shorter endings are looked for.
+_MAX_ENDINGS = 4
+
 # So many thoughts pass before the same frame opens, closes or ends one again.
 _OPENING_PAUSE = 12
 _CLOSING_PAUSE = 6
@@ -39,11 +42,17 @@ class Draw:
 
 def write(draw: Draw, max_chars: int) -> str:
     """A thought of at most `max_chars`, which ends where a sentence ends."""
-    opening, closing = _frames(draw)
-    head = _fill(opening, draw)
-    whole = f"{head} {_fill(closing, draw)}"
-    for text in (_with_coda(whole, draw), whole, head):
-        if len(text) <= max_chars and len(text.split()) <= _MAX_WORDS:
+    angle = _angle(draw)
+    head = _fill(_draw_frame(angle.openings, draw, _OPENING_PAUSE), draw)
+    whole = head
+    for _ in range(_MAX_ENDINGS):
+        closing = _draw_frame(angle.closings, draw, _CLOSING_PAUSE)
+        whole = f"{head} {_fill(closing, draw)}"
+        full = _with_coda(whole, draw)
+        if _fits(full, max_chars):
+            return full
+    for text in (whole, head):
+        if _fits(text, max_chars):
             return text
     brief = draw.rng.choice(_BRIEF).format(draw.places["a_topic"])
     return shorten(brief, max_chars)
@@ -55,17 +64,17 @@ def _with_coda(text: str, draw: Draw) -> str:
     return f"{text.removesuffix('.')}{joint} {_fill(coda, draw)}."
 
 
-def _frames(draw: Draw) -> tuple[Frame, Frame]:
+def _fits(text: str, max_chars: int) -> bool:
+    return len(text) <= max_chars and len(text.split()) <= _MAX_WORDS
+
+
+def _angle(draw: Draw) -> Angle:
     angles = list(draw.voice.angles)
     draw.rng.shuffle(angles)
     if "c_topic" in draw.places:
         angles.insert(0, draw.voice.focus)
     fitting = [angle for angle in angles if _fitting(angle.openings, draw)]
-    angle = next((a for a in fitting if _is_fresh(a, draw)), fitting[0])
-    return (
-        _draw_frame(angle.openings, draw, _OPENING_PAUSE),
-        _draw_frame(angle.closings, draw, _CLOSING_PAUSE),
-    )
+    return next((angle for angle in fitting if _is_fresh(angle, draw)), fitting[0])
 
 
 def _is_fresh(angle: Angle, draw: Draw) -> bool:

@@ -14,7 +14,7 @@ from thought_generator.providers.composing.reading import (
 )
 
 # Two quotes of this length and a frame stay a short thought.
-_QUOTE_CHARS = 90
+_QUOTE_CHARS = 80
 _SHORT_QUOTE_CHARS = 60
 _TOPIC_CHARS = 48
 # Words this short are shared by chance.

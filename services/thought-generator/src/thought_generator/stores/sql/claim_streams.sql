@@ -5,10 +5,14 @@ FROM (
     SELECT st.agent_id, st.stream
     FROM streams AS st
     JOIN agents AS a ON a.agent_id = st.agent_id
-    LEFT JOIN replicas AS r ON r.replica = st.owner
     WHERE
         st.enabled AND NOT a.paused
-        AND (r.replica IS NULL OR r.lease_until < now())
+        -- No join: for a stream that was claimed a moment ago it would be asked again
+        -- with the row of its old owner.
+        AND coalesce(
+            (SELECT r.lease_until FROM replicas AS r WHERE r.replica = st.owner) < now(),
+            true
+        )
     ORDER BY st.last_beat_at NULLS FIRST
     LIMIT $2
     FOR UPDATE OF st SKIP LOCKED

@@ -1,5 +1,1 @@
-WITH gone AS (
-    DELETE FROM replicas WHERE replica = $1
-)
-
-UPDATE streams SET owner = NULL WHERE owner = $1
+DELETE FROM replicas WHERE replica = $1

@@ -1,0 +1,1 @@
+SELECT 1 FROM agents WHERE agent_id = $1 FOR UPDATE
