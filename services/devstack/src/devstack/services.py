@@ -99,6 +99,9 @@ def make_environment(
         "SAFETY_URL": f"http://{HOST}:{ports['safety-validator']}",
         # What a service says right before it dies must reach its log.
         "PYTHONUNBUFFERED": "1",
+        # Threads share two arenas and give memory back: a tenth less of it is private.
+        "MALLOC_ARENA_MAX": "2",
+        "MALLOC_TRIM_THRESHOLD_": "131072",
     }
     return {**settings.environment, **told}
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -16,6 +17,8 @@ from servicekit.errors import (
     NotFound,
     Unavailable,
 )
+
+log = structlog.get_logger()
 
 __all__ = ["PROBLEM_RESPONSES", "install_problem_handlers", "problem_response"]
 
@@ -72,6 +75,9 @@ _BY_STATUS: dict[int, type[AppError]] = {
 
 def problem_response(error: AppError) -> Response:
     """The error as a response, with `Retry-After` where waiting helps."""
+    if error.status > 500:
+        # What the caller saw, beside the request id that the caller has.
+        log.warning("refused", error=f"{error.kind}: {error}")
     body = error.problem(request_id.get()).model_dump_json(exclude_none=True)
     headers = {}
     if error.retry_after_s is not None:

@@ -118,7 +118,10 @@ class StreamScheduler:
                 wait_s = _doze_s(error, doze_s, lease.interval_seconds)
                 doze_s = min(doze_s * 2, LONGEST_DOZE_S)
                 log.warning(
-                    "stream dozes", stream=lease.stream, error=repr(error), s=wait_s
+                    "stream dozes",
+                    agent_id=lease.agent_id,
+                    stream=lease.stream,
+                    error=f"{error.kind}: {error}",
                 )
                 continue
             except Exception:

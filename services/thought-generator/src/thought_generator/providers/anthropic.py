@@ -113,8 +113,11 @@ def _passes(error: AnthropicError) -> bool:
 def _away(error: AnthropicError) -> EngineUnavailable:
     status = getattr(error, "status_code", None)
     named = type(error).__name__
-    if isinstance(error, APIConnectionError) and not _never_sent(error):
-        return EngineEndUnknown(named)
+    if isinstance(error, APIConnectionError):
+        if not _never_sent(error):
+            return EngineEndUnknown(f"{named}: the connection was lost")
+        asked = error.request.url.copy_with(path="/")
+        return EngineUnavailable(f"{named}: no connection to {asked}")
     away = EngineUnavailable(f"{named} {status}" if status else named)
     if (wait_s := _retry_after_s(error)) is not None:
         away.retry_after_s = min(wait_s, MAX_RETRY_AFTER_S)
