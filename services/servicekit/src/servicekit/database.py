@@ -208,13 +208,21 @@ class Database:
                 pool = self._replica or await self._open_replica()
                 async with _borrowed(pool) as connection:
                     rows: list[asyncpg.Record] = await connection.fetch(query, *args)
-        # A table that a replica does not know came by a migration it has yet to replay.
-        except (DatabaseUnavailable, asyncpg.SyntaxOrAccessError) as error:
-            self._replica_retry_s = time.monotonic() + REPLICA_PAUSE_S
-            log.warning("replica is out, reading from the primary", error=str(error))
+        except DatabaseUnavailable as error:
+            self._leave_replica(error)
             return await self.fetch(query, *args)
+        except asyncpg.SyntaxOrAccessError as error:
+            # A table that only the primary knows came by a migration that the replica
+            # has yet to replay; one that neither knows is a defect of ours.
+            rows = await self.fetch(query, *args)
+            self._leave_replica(error)
+            return rows
         self._replica_retry_s = None
         return rows
+
+    def _leave_replica(self, error: Exception) -> None:
+        self._replica_retry_s = time.monotonic() + REPLICA_PAUSE_S
+        log.warning("replica is out, reading from the primary", error=str(error))
 
     def _ask_replica(self) -> bool:
         if self._replica_dsn is None or self._replica_retry_s is None:
