@@ -164,7 +164,6 @@ async def test_silence_ends_at_the_deadline(service: StandIn, own: bool) -> None
         call.deadline_s.set(time.monotonic() + 0.05)
     error = await fail(service.address, timeout_s=0.05 if own else AMPLE_S)
     assert (error.problem.status, error.problem.kind) == (504, "deadline-exceeded")
-    assert error.unavailable
     assert len(service.asked) == 1
 
 
@@ -196,7 +195,6 @@ async def test_a_refused_connection_is_tried_again(
 async def test_who_is_not_there_is_unreachable() -> None:
     error = await fail(f"http://127.0.0.1:{free_port()}")
     assert (error.problem.status, error.problem.kind) == (503, "connection-refused")
-    assert error.unavailable
 
 
 @pytest.mark.parametrize("passing", [BUSY, Said(502, b"bad gateway"), HANG_UP])
@@ -235,7 +233,6 @@ async def test_other_errors_are_answers_and_not_repeated(
     service.answers = [Said(status, b'{"title": "No", "status": 999}')]
     error = await fail(service.address)
     assert error.problem.status == status
-    assert error.unavailable == (status in {429, 500, 504})
     assert len(service.asked) == 1
 
 
@@ -323,32 +320,6 @@ async def test_a_cancelled_call_stays_cancelled(service: StandIn) -> None:
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-
-
-@pytest.mark.parametrize(
-    ("answer", "ready"),
-    [
-        (Said(), True),
-        (Said(200, b"anything"), True),
-        (BUSY, False),
-        (HANG_UP, False),
-        (SILENCE, False),
-    ],
-)
-async def test_ready_means_that_it_answers(
-    service: StandIn, answer: Said | str, ready: bool
-) -> None:
-    service.answers = [answer]
-    http = HttpClient("oracle", service.address, None)
-    assert await http.ready(0.2 if answer == SILENCE else AMPLE_S) == ready
-    assert service.asked[0].path == "/livez"
-    await http.close()
-
-
-async def test_who_is_not_there_is_not_ready() -> None:
-    http = HttpClient("oracle", f"http://127.0.0.1:{free_port()}", None)
-    assert not await http.ready(AMPLE_S)
-    await http.close()
 
 
 async def test_a_client_that_was_never_used_can_be_closed() -> None:

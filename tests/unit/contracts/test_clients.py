@@ -91,7 +91,6 @@ async def test_a_batch_is_validated(service: StandIn, safety: HttpSafety) -> Non
     verdicts = await safety.validate_batch(ValidateBatchRequest(items=items))
     assert [verdict.verdict for verdict in verdicts] == ["flag", "block"]
     assert service.asked[0].path == "/api/safety/validate/batch"
-    assert await safety.ready()
 
 
 async def test_memories_are_recalled(service: StandIn, memory: HttpMemory) -> None:

@@ -75,15 +75,6 @@ class HttpClient:
             detail = f"unexpected answer: {error.error_count()} errors"
             raise self._error(502, "bad-answer", detail) from error
 
-    async def ready(self, timeout_s: float) -> bool:
-        """Whether the service answers at all."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._send("GET", "/livez", None, timeout_s)
-        except (ServiceError, TimeoutError):
-            return False
-        return True
-
     async def _call_with_retries(
         self,
         method: str,

@@ -26,8 +26,8 @@ VALIDATE_TIMEOUT_S = 2.0
 # A batch of the longest texts.
 VALIDATE_BATCH_TIMEOUT_S = 20.0
 RECALL_TIMEOUT_S = 5.0
-# A batch is embedded text by text.
-REMEMBER_TIMEOUT_S = 30.0
+# A batch is embedded text by text; whoever delivers it keeps it claimed for longer.
+REMEMBER_TIMEOUT_S = 8.0
 
 
 class SafetyApi(Protocol):
@@ -39,10 +39,6 @@ class SafetyApi(Protocol):
 
     async def validate_batch(self, request: ValidateBatchRequest) -> list[Verdict]:
         """Verdicts in the order of the items."""
-        ...
-
-    async def ready(self) -> bool:
-        """Whether it answers."""
         ...
 
 
@@ -96,10 +92,6 @@ class HttpSafety:
             idempotent=True,
         )
         return response.results
-
-    async def ready(self) -> bool:
-        """Whether it answers."""
-        return await self._http.ready(VALIDATE_TIMEOUT_S)
 
 
 class HttpMemory:

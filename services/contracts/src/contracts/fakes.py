@@ -67,10 +67,6 @@ class FakeSafety:
         """Verdicts in the order of the items."""
         return [await self.validate(item) for item in request.items]
 
-    async def ready(self) -> bool:
-        """Always."""
-        return True
-
 
 class FakeMemory:
     """Recalls what shares a word with the query, newest first."""

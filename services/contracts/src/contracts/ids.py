@@ -4,17 +4,9 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-__all__ = ["new_id", "parse_id"]
+__all__ = ["new_id"]
 
 
 def new_id() -> UUID:
     """A fresh UUIDv7."""
     return uuid7()
-
-
-def parse_id(text: str) -> UUID | None:
-    """The UUID that `text` spells, or None."""
-    try:
-        return UUID(text)
-    except ValueError:
-        return None

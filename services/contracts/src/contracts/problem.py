@@ -36,11 +36,6 @@ class ServiceError(Exception):
         self.problem = problem
         self.retry_after_s = retry_after_s
 
-    @property
-    def unavailable(self) -> bool:
-        """Whether the same call may succeed later."""
-        return self.problem.status in {429, 500, 502, 503, 504}
-
     def member(self, name: str) -> Any:
         """A further member of the problem, or None."""
         return (self.problem.model_extra or {}).get(name)

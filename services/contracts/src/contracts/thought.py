@@ -244,6 +244,6 @@ class BudgetState(Answer):
 
     spent_usd: float
     reserved_usd: float
-    limit_usd: float | None
+    limit_usd: float
     tokens: int
     resets_at: Timestamp

@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -94,7 +95,7 @@ def make_dsn(role: str, password: str, database: str, *servers: "Postgres") -> s
     return f"postgresql://{quote(role)}:{quote(password)}@/{quote(database)}?{safe}"
 
 
-class Postgres:
+class Postgres(ABC):
     """One server; make it by `Postgres.primary` or `Postgres.replica`."""
 
     def __init__(
@@ -137,9 +138,9 @@ class Postgres:
         """A connection of the superuser."""
         return await asyncpg.connect(self.dsn(database), timeout=CONNECT_TIMEOUT_S)
 
+    @abstractmethod
     async def prepare(self) -> None:
         """Makes the files where they are missing."""
-        raise NotImplementedError
 
     async def start(self) -> None:
         """Starts and returns when it answers queries; raises StackError."""

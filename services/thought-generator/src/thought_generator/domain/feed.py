@@ -15,7 +15,7 @@ from thought_generator.metrics import LISTENERS
 from thought_generator.models import Event
 
 # A listener that falls further behind reads from the database.
-MAX_TAIL_EVENTS = 256
+MAX_TAIL_EVENTS = 64
 MAX_LISTENERS = 2000
 PAGE_EVENTS = 200
 
