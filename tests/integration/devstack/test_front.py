@@ -22,7 +22,7 @@ from devstack.front.server import Front
 
 WAIT_S = 10.0
 CHUNK = bytes(range(256)) * 256
-UPLOAD_CHUNKS = 400
+UPLOAD_CHUNKS = 1_200
 AMBIGUOUS = (
     b"POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 )

@@ -222,9 +222,11 @@ async def test_an_equal_context_is_answered_from_the_cache(
     api: httpx2.AsyncClient,
 ) -> None:
     agent = await put_agent(api)
-    first = await generate(api, agent, "the same")
-    again = await generate(api, agent, "the same")
-    fresh = await generate(api, agent, "the same", use_cache=False)
+    # Without a fact the first thought would be recalled for the second.
+    await tell(api, agent, "The lamp is lit at dusk.")
+    first = await generate(api, agent, "the lamp")
+    again = await generate(api, agent, "the lamp")
+    fresh = await generate(api, agent, "the lamp", use_cache=False)
     assert [first["cached"], again["cached"], fresh["cached"]] == [False, True, False]
     assert again["content"] == first["content"]
     assert (again["seq"], again["previous_id"]) == (2, first["id"])
