@@ -118,11 +118,13 @@ async def test_half_made_folders_are_made_anew(folder: Path) -> None:
     ):
         await keep_row(primary)
         assert replica.pid != primary.pid
-    assert sorted(path.name for path in place.iterdir()) == [
+    # A copy of the programs lies there where the wheels cannot be read.
+    names = {path.name for path in place.iterdir()}
+    assert {name for name in names if not name.startswith("programs-")} == {
         "primary",
         "replica",
         "run",
-    ]
+    }
 
 
 async def test_a_living_postmaster_of_this_folder_is_stopped_first(
