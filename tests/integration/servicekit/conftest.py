@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 from tests.integration.servicekit.pod.app import PACKAGE
 from tests.integration.servicekit.servers import Cluster, dsn_of
 
 from devstack.postgres import Postgres
 from servicekit import database as database_module
 from servicekit.database import Database
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Tracebacks are not drawn on the screen, which would take seconds."""
+    with capture_logs():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,11 @@ async def start_pod(*arguments: str, **settings: str) -> AsyncIterator[Pod]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "HOME", "PYTHONPATH")
+        if name in os.environ
+    }
     with tempfile.TemporaryDirectory(prefix="pod-") as made:
         folder = Path(made)
         with (

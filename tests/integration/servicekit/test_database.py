@@ -105,6 +105,32 @@ async def test_each_error_gets_its_kind(
     await database.close()
 
 
+async def test_a_process_that_froze_keeps_no_lock(
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "MAX_IDLE_IN_TRANSACTION_S", 0.05)
+    database = Database("test", PACKAGE, dsn_of(cluster.primary, name), None)
+    await database.open()
+    await database.fetch("CREATE TABLE locked (n int)")
+
+    freed = False
+
+    async def lock_and_freeze() -> None:
+        nonlocal freed
+        async with database.transaction() as connection:
+            await connection.execute("LOCK TABLE locked")
+            async with asyncio.timeout(BOUND_S):
+                await database.fetch("SELECT * FROM locked")
+            freed = True
+            await connection.execute("INSERT INTO locked VALUES (1)")
+
+    with pytest.raises(DatabaseUnavailable):
+        await lock_and_freeze()
+    assert freed
+    assert await database.fetch("SELECT * FROM locked") == []
+    await database.close()
+
+
 async def test_before_it_is_open_it_is_unavailable(cluster: Cluster, name: str) -> None:
     database = Database("test", PACKAGE, dsn_of(cluster.primary, name), None)
     assert await database.check() == "no connection yet"
@@ -151,6 +177,23 @@ async def test_what_a_replica_refuses_the_primary_answers(pair: Database) -> Non
     """A query called off for the sake of replay, or a write after a failover."""
     await pair.read("CREATE TABLE made ()")
     assert await pair.fetch("SELECT * FROM made") == []
+
+
+async def test_what_a_replica_has_yet_to_hear_of_the_primary_answers(
+    cluster: Cluster, pair: Database
+) -> None:
+    """As between a migration and its replay."""
+    replica = await cluster.replica.connect()
+    await replica.execute("SELECT pg_wal_replay_pause()")
+    try:
+        await pair.fetch("CREATE TABLE newer (n int)")
+        await pair.fetch("INSERT INTO newer VALUES (7)")
+        assert [row["n"] for row in await pair.read("SELECT n FROM newer")] == [7]
+    finally:
+        await replica.execute("SELECT pg_wal_replay_resume()")
+        await replica.close()
+    await until(lambda: on_replica(pair))
+    assert [row["n"] for row in await pair.read("SELECT n FROM newer")] == [7]
 
 
 async def test_a_killed_replica_is_replaced_by_the_primary(

@@ -121,10 +121,9 @@ async def test_a_broken_migration_leaves_nothing_half_applied(
 async def test_several_at_once_apply_each_migration_once(
     dsn: str, connection: asyncpg.Connection, make_package: MakePackage
 ) -> None:
-    package = make_package(
-        _0001_first=FIRST,
-        _0002_slow="SELECT pg_sleep(0.2); INSERT INTO first VALUES (2);",
-    )
+    package = make_package(_0001_first=FIRST)
+    await asyncio.gather(*(apply(dsn, package) for _ in range(4)))
+    make_package(_0002_slow="SELECT pg_sleep(0.2); INSERT INTO first VALUES (2);")
     await asyncio.gather(*(apply(dsn, package) for _ in range(4)))
     assert [row["n"] for row in await connection.fetch("TABLE first")] == [1, 2]
     assert await pending(connection, package) == []

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
+from tests.unit.contracts.messages import MEMORY
 from tests.unit.contracts.standin import Said, StandIn, serving
-from tests.unit.contracts.test_models import MEMORY
 
 from contracts.clients import HttpMemory, HttpSafety, MemoryApi, SafetyApi
 from contracts.fakes import FakeMemory, FakeSafety

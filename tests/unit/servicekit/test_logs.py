@@ -32,7 +32,7 @@ def lines_of(program: str, level: str = "INFO") -> list[dict[str, Any]]:
 HOSTILE = """
 log.info("one\\ntwo", text="a\\nb\\u2028\\x00", binary=b"\\xff")
 log.info("own", own=object(), big=2**80)
-log.info("\\ud800", text="\\udfff", **{"a b": {1: {2: "three"}}})
+log.info("\\ud800", text="\\udfff", **{"a b": {1: {(2,): "three"}}})
 log.info("set", values={1}, error=ValueError("\\ud800"), nested=[[float("nan")]])
 logging.getLogger("uvicorn.error").info("two\\nlines %s", "\\ud800")
 logging.getLogger("uvicorn.error").info("%s", 2**80, extra={"own": object()})

@@ -7,9 +7,6 @@ from contextlib import asynccontextmanager
 import redis.asyncio as redis
 import structlog
 from pydantic import SecretStr
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError, ResponseError
 
 __all__ = ["Cache", "CacheAway"]
@@ -17,8 +14,6 @@ __all__ = ["Cache", "CacheAway"]
 # A cache that takes longer than this is slower than doing without it.
 CALL_TIMEOUT_S = 0.25
 MAX_CONNECTIONS = 16
-# Connections that died with a server that is back are made anew, once a call.
-RETRIES = 1
 # After a failure the cache is left alone, so that its absence costs nothing.
 PAUSE_S = 0.5
 
@@ -37,7 +32,6 @@ def _open(url: str) -> redis.Redis:
         timeout=CALL_TIMEOUT_S,
         socket_timeout=CALL_TIMEOUT_S,
         socket_connect_timeout=CALL_TIMEOUT_S,
-        retry=Retry(NoBackoff(), RETRIES, supported_errors=(ConnectionLost,)),
     )
     return redis.Redis.from_pool(pool)
 
