@@ -1,4 +1,4 @@
-"""The encoder on a thread of its own: a few texts at a time, queries first."""
+"""The encoder on a thread of its own: a few queries at a time, then a single text."""
 
 import asyncio
 from collections import deque
@@ -15,8 +15,9 @@ from memory_service.models import Vector
 
 # A few seconds of work for one core; a further text gets 429.
 MAX_WAITING_TEXTS = 4096
-# Texts for each hop to the thread: a query waits for no more than these.
-TEXTS_PER_RUN = 4
+# For each hop to the thread. What is to be stored goes alone: it is long, and a query
+# that comes now waits for it.
+QUERIES_PER_RUN = 4
 
 
 @dataclass(slots=True)
@@ -89,11 +90,12 @@ class EmbeddingQueue:
 
     def _next_run(self) -> list[_Waiting]:
         run: list[_Waiting] = []
-        for line in (self._queries, self._texts):
-            while line and len(run) < TEXTS_PER_RUN:
-                one = line.popleft()
-                if not one.vector.done():
-                    run.append(one)
+        line = self._queries or self._texts
+        at_once = QUERIES_PER_RUN if self._queries else 1
+        while line and len(run) < at_once:
+            one = line.popleft()
+            if not one.vector.done():
+                run.append(one)
         metrics.WAITING_TEXTS.set(len(self._queries) + len(self._texts))
         return run
 

@@ -1,4 +1,4 @@
-"""What routes are given."""
+"""What routes are given: coroutines, for FastAPI hands plain functions to threads."""
 
 from typing import Annotated
 
@@ -10,12 +10,12 @@ from servicekit.auth import Caller, caller_with
 __all__ = ["AnyCaller", "InContext", "Reader"]
 
 
-def _context(request: Request) -> Context:
+async def _context(request: Request) -> Context:
     context: Context = request.app.state.context
     return context
 
 
-def _any_caller(request: Request) -> Caller:
+async def _any_caller(request: Request) -> Caller:
     """Who stores may ask, and who reads may ask: a verdict gives nothing away."""
     caller: Caller = request.scope["caller"]
     caller.check_scope("write" if "write" in caller.scopes else "read")
