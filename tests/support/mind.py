@@ -26,7 +26,8 @@ SERVICES = ("thought-generator", "memory-service", "safety-validator")
 def free_ports() -> int:
     """The first of four ports in a row that nobody listens on."""
     while True:
-        port = random.randrange(20_000, 55_000)
+        # Below those that the kernel gives to outgoing connections.
+        port = random.randrange(20_000, 32_000)
         held: list[socket.socket] = []
         try:
             for offset in range(4):

@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 import pytest_asyncio
 
+from bootstrap.database import ROLES
 from devstack.credentials import Credentials
-from devstack.database import DATABASE, ROLES, bootstrap, bootstrap_foreign
+from devstack.database import DATABASE, bootstrap, bootstrap_foreign
 from devstack.errors import StackError
 from devstack.postgres import Postgres, Primary
 

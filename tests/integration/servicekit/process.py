@@ -67,7 +67,9 @@ class Pod:
 
 
 @contextlib.asynccontextmanager
-async def start_pod(*arguments: str, **settings: str) -> AsyncIterator[Pod]:
+async def start_module(
+    module: str, *arguments: str, **settings: str
+) -> AsyncIterator[Pod]:
     """Starts it with those variables and no others of a service; ends it at last."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -86,7 +88,7 @@ async def start_pod(*arguments: str, **settings: str) -> AsyncIterator[Pod]:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "tests.integration.servicekit.pod",
+                module,
                 *arguments,
                 cwd=ROOT,
                 env={**kept, "PORT": str(port), **settings},
@@ -100,3 +102,10 @@ async def start_pod(*arguments: str, **settings: str) -> AsyncIterator[Pod]:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+def start_pod(
+    *arguments: str, **settings: str
+) -> contextlib.AbstractAsyncContextManager[Pod]:
+    """The small service."""
+    return start_module("tests.integration.servicekit.pod", *arguments, **settings)

@@ -140,10 +140,13 @@ async def test_before_it_is_open_it_is_unavailable(cluster: Cluster, name: str) 
     await database.close()
 
 
+@pytest.mark.parametrize("pool_size", [2, 5])
 async def test_who_finds_no_free_connection_is_told_so(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, name: str, monkeypatch: pytest.MonkeyPatch, pool_size: int
 ) -> None:
     monkeypatch.setattr(database_module, "ACQUIRE_TIMEOUT_S", 0.1)
+    database = Database("test", PACKAGE, dsn_of(cluster.primary, name), None, pool_size)
+    await database.open()
     release = asyncio.Event()
     held = asyncio.Semaphore(0)
 
@@ -153,15 +156,16 @@ async def test_who_finds_no_free_connection_is_told_so(
             await release.wait()
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(database_module.POOL_MAX_SIZE):
+        for _ in range(pool_size):
             group.create_task(hold())
-        for _ in range(database_module.POOL_MAX_SIZE):
+        for _ in range(pool_size):
             await held.acquire()
         with pytest.raises(DatabaseUnavailable, match="no answer in time") as caught:
             await database.fetch("SELECT 1")
         assert (caught.value.status, caught.value.retry_after_s) == (503, 1.0)
         release.set()
     assert await answers(database)
+    await database.close()
 
 
 async def test_reads_go_to_the_replica_and_writes_do_not(pair: Database) -> None:

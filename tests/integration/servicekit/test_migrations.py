@@ -14,7 +14,8 @@ from tests.integration.servicekit.pod.app import PACKAGE
 from tests.integration.servicekit.process import start_pod
 from tests.integration.servicekit.servers import Cluster, in_schema, until
 
-from devstack.database import ROLES, bootstrap
+from bootstrap.database import ROLES
+from devstack.database import bootstrap
 from devstack.postgres import SUPERUSER, make_dsn
 from servicekit.database import Database
 from servicekit.migrations import apply_migrations, migration_folder, pending
@@ -116,6 +117,25 @@ async def test_a_broken_migration_leaves_nothing_half_applied(
     make_package(_0002_broken="CREATE TABLE half ();")
     await apply(dsn, package)
     assert await tables(connection) == {"first", "half", "last"}
+
+
+async def test_what_is_not_recorded_is_not_applied(
+    dsn: str, connection: asyncpg.Connection, make_package: MakePackage
+) -> None:
+    """As for a process that is killed before it records what it did."""
+    await apply(dsn, make_package(_0001_first=FIRST))
+    await connection.execute(
+        "ALTER TABLE _yoyo_migration ADD CHECK (migration_id <> '0002_more') NOT VALID"
+    )
+    package = make_package(_0002_more="CREATE TABLE more ()")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await apply(dsn, package)
+    assert await tables(connection) == {"first"}
+    await connection.execute(
+        "ALTER TABLE _yoyo_migration DROP CONSTRAINT _yoyo_migration_migration_id_check"
+    )
+    await apply(dsn, package)
+    assert await tables(connection) == {"first", "more"}
 
 
 async def test_several_at_once_apply_each_migration_once(

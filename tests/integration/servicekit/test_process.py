@@ -12,6 +12,7 @@ from tests.integration.servicekit.servers import Cluster, in_schema, until
 from tests.unit.servicekit.small_app import problem_of
 
 from servicekit.app import MAX_BODY_BYTES
+from servicekit.envelope import CLOSE_ONE_IN
 
 SECRET = "do-not-print-this"
 # Nobody is there; serving does not need it.
@@ -88,7 +89,7 @@ async def test_it_is_ready_once_it_is_migrated(cluster: Cluster, name: str) -> N
             async with start_pod("migrate", DATABASE_URL=dsn) as migrator:
                 assert await migrator.wait() == 0
                 applied = [line["event"] for line in migrator.lines]
-                assert "Applying 0001_notes" in applied
+                assert "Marking 0001_notes applied" in applied
             await until(is_ready)
             stored = await client.post("/api/pod/notes", json={"content": "a"})
             assert stored.json() == {"id": 1, "content": "a"}
@@ -190,6 +191,36 @@ async def test_what_is_under_way_is_ended_before_the_process(let_go: str) -> Non
     assert ("letting go failed, stopping all the same" in events) == (let_go == "fails")
 
 
+async def test_no_connection_is_kept_for_ever() -> None:
+    """Else calls would go to the same pods for ever."""
+    async with start_pod(DATABASE_URL=NOWHERE) as pod:
+        await pod.until_listening()
+        reader, writer = await asyncio.open_connection("127.0.0.1", pod.port)
+        # Of that many none would be the last by a chance of one in ten million.
+        for _ in range(16 * CLOSE_ONE_IN):
+            writer.write(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert await reader.readexactly(18) == b'{"status":"alive"}'
+            if b"\r\nconnection: close\r\n" in head:
+                break
+        assert await reader.read() == b""
+        writer.close()
+
+
+async def test_what_is_under_way_gets_the_time_it_was_promised() -> None:
+    async with start_pod(DATABASE_URL=NOWHERE, SHUTDOWN_SECONDS="1") as pod:
+        await pod.until_listening()
+        async with httpx2.AsyncClient(base_url=pod.address, timeout=10.0) as client:
+            waiting = asyncio.create_task(client.get("/api/small/wait"))
+            await asyncio.sleep(0.2)
+            begun_s = asyncio.get_running_loop().time()
+            pod.process.send_signal(signal.SIGTERM)
+            with pytest.raises(httpx2.HTTPError):
+                (await waiting).raise_for_status()
+        await pod.wait()
+        assert 0.9 < asyncio.get_running_loop().time() - begun_s < 2.5
+
+
 KEYS = f'[{{"key": "{SECRET}", "scopes": ["read"]'
 REFUSED = {
     "no database": ({"DATABASE_URL": ""}, "DATABASE_URL: Field required"),
@@ -202,6 +233,10 @@ REFUSED = {
     "no file": ({"API_KEYS_FILE": "{folder}/none.json"}, "No such file"),
     "a folder for a file": ({"API_KEYS_FILE": "{folder}"}, "Is a directory"),
     "an open door": ({"HOST": "0.0.0.0"}, "HOST=0.0.0.0 is reachable from elsewhere"),
+    "too small a pool": (
+        {"DATABASE_POOL_SIZE": "1"},
+        "DATABASE_POOL_SIZE: Input should be greater than or equal to 2",
+    ),
     "a bad port": ({"PORT": "http"}, "PORT: Input should be a valid integer"),
 }
 

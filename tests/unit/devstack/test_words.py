@@ -11,7 +11,6 @@ import pytest
 from devstack import logs
 from devstack.account import Account
 from devstack.credentials import Credentials
-from devstack.database import replace_role
 from devstack.errors import StackError
 from devstack.logs import RotatingLog
 from devstack.processes import find_reason
@@ -67,32 +66,6 @@ def test_times_are_shown_as_the_clock_on_the_wall(
     assert format_thought(thought("x")).startswith("15:50:30 primary")
     monkeypatch.undo()
     time.tzset()
-
-
-@pytest.mark.parametrize(
-    ("url", "expected"),
-    [
-        (
-            "postgresql://admin:p%40ss@db.example:5433/app?sslmode=require",
-            "postgresql://memory:new@db.example:5433/app?sslmode=require",
-        ),
-        (
-            "postgresql://admin@/app?host=/run/pg,/run/pg2&port=5432,5433",
-            "postgresql://memory:new@/app?host=/run/pg,/run/pg2&port=5432,5433",
-        ),
-        (
-            "postgres://db/app?user=admin&password=old",
-            "postgres://memory:new@db/app",
-        ),
-        ("postgresql:///app", "postgresql://memory:new@/app"),
-        (
-            "postgresql://admin@[::1]:5432,second:5433/app",
-            "postgresql://memory:new@[::1]:5432,second:5433/app",
-        ),
-    ],
-)
-def test_an_address_is_the_same_for_another_role(url: str, expected: str) -> None:
-    assert replace_role(url, "memory", "new") == expected
 
 
 def test_settings_have_defaults(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from memory_service.stores.queries import QUERIES
 from servicekit.migrations import migration_folder
 
 # Of the server or of all agents at once: none of them is on a caller's way.
-OF_NO_AGENT = {"replica_lag", "timeline", "expired"}
+OF_NO_AGENT = {"timeline", "expired"}
 MEMORIES = {
     name for name, text in QUERIES.items() if "last_accessed_at, superseded_by" in text
 }

@@ -126,6 +126,28 @@ async def test_a_process_at_its_limit_answers_probes_alone(
         assert (await client.get(CALL)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "one_in", "closes"),
+    [
+        ("/livez", 1, True),
+        (CALL, 1, True),
+        (CALL, 10**9, False),
+        ("/api/small/failures/large", 1, False),
+        ("/no", 1, False),
+    ],
+)
+async def test_now_and_then_a_caller_is_asked_to_connect_anew(
+    client: httpx2.AsyncClient,
+    monkeypatch: pytest.MonkeyPatch,
+    path: str,
+    one_in: int,
+    closes: bool,
+) -> None:
+    monkeypatch.setattr(envelope, "CLOSE_ONE_IN", one_in)
+    response = await client.get(path)
+    assert (response.headers.get("connection") == "close") == closes
+
+
 async def test_every_path_is_answered_with_an_id() -> None:
     async with client_of(make_app(), HERE) as client:
         for path in ("/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/no"):

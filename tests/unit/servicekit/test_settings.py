@@ -26,6 +26,16 @@ def test_defaults_bind_the_loopback_alone() -> None:
     assert settings.api_keys == []
     assert settings.service_key_text is None
     assert settings.database_replica_url is None
+    assert (settings.database_pool_size, settings.shutdown_seconds) == (10, 3)
+
+
+def test_pools_and_the_end_are_as_large_as_told(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    environment.setenv("DATABASE_POOL_SIZE", "2")
+    environment.setenv("SHUTDOWN_SECONDS", "30")
+    settings = ServiceSettings()
+    assert (settings.database_pool_size, settings.shutdown_seconds) == (2, 30)
 
 
 def test_keys_come_from_the_environment(environment: pytest.MonkeyPatch) -> None:
@@ -103,7 +113,16 @@ def test_an_open_door_needs_keys(environment: pytest.MonkeyPatch, host: str) -> 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "0"), ("PORT", "65536"), ("PORT", "http"), ("LOG_LEVEL", "LOUD")],
+    [
+        ("PORT", "0"),
+        ("PORT", "65536"),
+        ("PORT", "http"),
+        ("LOG_LEVEL", "LOUD"),
+        ("DATABASE_POOL_SIZE", "1"),
+        ("DATABASE_POOL_SIZE", "many"),
+        ("SHUTDOWN_SECONDS", "0"),
+        ("SHUTDOWN_SECONDS", "-3"),
+    ],
 )
 def test_what_does_not_fit_is_refused(
     environment: pytest.MonkeyPatch, name: str, value: str

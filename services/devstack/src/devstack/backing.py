@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
+from bootstrap.database import ROLES
 from devstack.credentials import Credentials
 from devstack.database import (
-    ROLES,
     bootstrap,
     bootstrap_foreign,
     connect_foreign,
     dsn_on,
-    replace_role,
+    dsns_foreign,
 )
 from devstack.errors import StackError
 from devstack.postgres import REPLICA_PORT, Primary, Replica
@@ -118,10 +118,7 @@ class ForeignDatabase:
         return None
 
     def _for_roles(self, url: str | None) -> dict[str, str] | None:
-        if url is None:
-            return None
-        password = self._credentials.password
-        return {role: replace_role(url, role, password(role)) for role in ROLES}
+        return None if url is None else dsns_foreign(url, self._credentials)
 
 
 class OwnCache:

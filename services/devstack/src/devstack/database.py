@@ -1,19 +1,21 @@
-"""The database of the three services: a role and a schema for each."""
-
-import asyncio
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+"""The database of the three services, as the runner makes it."""
 
 import asyncpg
 
-from devstack import sql
+from bootstrap.database import (
+    ROLES,
+    RoleTaken,
+    ServerTooOld,
+    check_version,
+    dsns_at,
+    fit_passwords,
+    make_roles,
+)
 from devstack.credentials import Credentials
 from devstack.errors import StackError
 from devstack.postgres import AWAY, CONNECT_TIMEOUT_S, Postgres, Primary, make_dsn
 
 DATABASE = "claude_agi"
-ROLES = ("thinking", "memory", "safety")
-# Schemas owned by others' roles, builtin collations: what migrations rely on.
-MIN_SERVER_VERSION = 15
 
 
 async def bootstrap(primary: Primary) -> dict[str, str]:
@@ -24,7 +26,9 @@ async def bootstrap(primary: Primary) -> dict[str, str]:
         await _create_database(primary)
         connection = await primary.connect(DATABASE)
     try:
-        await _make_roles(connection, primary.credentials, own_database=True)
+        await make_roles(connection, _passwords(primary.credentials), own_database=True)
+    except RoleTaken as error:
+        raise StackError(str(error)) from error
     finally:
         await connection.close()
     return {role: dsn_on(primary, role) for role in ROLES}
@@ -41,17 +45,17 @@ async def bootstrap_foreign(url: str, credentials: Credentials) -> dict[str, str
     What other roles may do there stays as it is. Raises StackError, naming
     DATABASE_URL and never its password.
     """
+    passwords = _passwords(credentials)
     connection = await connect_foreign("DATABASE_URL", url)
     try:
-        version = connection.get_server_version().major
-        if version < MIN_SERVER_VERSION:
-            raise StackError(
-                f"DATABASE_URL: PostgreSQL {version} is too old, "
-                f"{MIN_SERVER_VERSION} is the oldest that works"
-            )
-        await _make_roles(connection, credentials, own_database=False)
-        for role in ROLES:
-            await _fit_password(connection, url, role, credentials.password(role))
+        check_version(connection)
+        await make_roles(connection, passwords, own_database=False)
+        # Another data folder may have chosen other passwords before.
+        await fit_passwords(connection, url, passwords)
+    except ServerTooOld as error:
+        raise StackError(f"DATABASE_URL: {error}") from error
+    except RoleTaken as error:
+        raise StackError(str(error)) from error
     except asyncpg.InsufficientPrivilegeError as error:
         raise StackError(
             f"DATABASE_URL: its role must be allowed to create roles and schemas: "
@@ -59,7 +63,7 @@ async def bootstrap_foreign(url: str, credentials: Credentials) -> dict[str, str
         ) from error
     finally:
         await connection.close()
-    return {role: replace_role(url, role, credentials.password(role)) for role in ROLES}
+    return dsns_at(url, passwords)
 
 
 async def connect_foreign(variable: str, url: str) -> asyncpg.Connection:
@@ -74,20 +78,13 @@ async def connect_foreign(variable: str, url: str) -> asyncpg.Connection:
     raise StackError(f"{variable}: no connection: {reason}")
 
 
-def replace_role(url: str, role: str, password: str) -> str:
-    """The same server and database for another role."""
-    parts = urlsplit(url)
-    hosts = parts.netloc.rpartition("@")[2]
-    netloc = f"{quote(role)}:{quote(password)}@{hosts}"
-    query = urlencode(
-        [
-            (key, value)
-            for key, value in parse_qsl(parts.query)
-            if key not in {"user", "password"}
-        ],
-        safe="/,:",
-    )
-    return urlunsplit((parts.scheme, netloc, parts.path, query, ""))
+def dsns_foreign(url: str, credentials: Credentials) -> dict[str, str]:
+    """How each role reaches somebody else's server."""
+    return dsns_at(url, _passwords(credentials))
+
+
+def _passwords(credentials: Credentials) -> dict[str, str]:
+    return {role: credentials.password(role) for role in ROLES}
 
 
 async def _create_database(primary: Primary) -> None:
@@ -96,51 +93,3 @@ async def _create_database(primary: Primary) -> None:
         await connection.execute(f"CREATE DATABASE {DATABASE}")
     finally:
         await connection.close()
-
-
-async def _make_roles(
-    connection: asyncpg.Connection, credentials: Credentials, *, own_database: bool
-) -> None:
-    missing = await connection.fetch(sql.load("missing"), list(ROLES))
-    for row in missing:
-        if not row["lacks_role"]:
-            raise StackError(
-                f"the server has a role {row['name']!r} already, without a schema "
-                f"of that name here: claude-agi needs the role for itself"
-            )
-    if not missing:
-        return
-    async with connection.transaction():
-        if own_database:
-            await _say(connection, "close_database")
-        for row in missing:
-            role = row["name"]
-            password = credentials.password(role)
-            await _say(connection, "create_role", role, password, "")
-            for name in (
-                "grant_connect",
-                "grant_membership",
-                "create_schema",
-                "set_search_path",
-            ):
-                await _say(connection, name, role)
-
-
-async def _say(connection: asyncpg.Connection, name: str, *arguments: str) -> None:
-    """Runs the statement that a query words; names cannot be parameters of DDL."""
-    statement = await connection.fetchval(sql.load(name), *arguments)
-    if statement is not None:
-        await connection.execute(statement)
-
-
-async def _fit_password(
-    connection: asyncpg.Connection, url: str, role: str, password: str
-) -> None:
-    """Another data folder may have chosen the role's password before."""
-    dsn = replace_role(url, role, password)
-    try:
-        probe = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_S)
-    except asyncpg.InvalidAuthorizationSpecificationError:
-        await _say(connection, "change_password", role, password)
-    else:
-        await asyncio.wait_for(probe.close(), CONNECT_TIMEOUT_S)

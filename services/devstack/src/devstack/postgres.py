@@ -22,6 +22,7 @@ from urllib.parse import quote, urlencode
 
 import asyncpg
 
+from bootstrap.database import say
 from devstack import sql
 from devstack.credentials import Credentials
 from devstack.errors import StackError
@@ -365,8 +366,5 @@ class Replica(Postgres):
 
     async def _make_role(self, connection: asyncpg.Connection) -> None:
         password = self._primary.credentials.replicator
-        statement = await connection.fetchval(
-            sql.load("create_role"), REPLICATOR, password, "REPLICATION"
-        )
         with contextlib.suppress(asyncpg.DuplicateObjectError):
-            await connection.execute(statement)
+            await say(connection, "create_role", REPLICATOR, password, "REPLICATION")

@@ -23,7 +23,9 @@ from memory_service.stores.revisions import Revisions
 from memory_service.stores.writes import MemoryWrites
 from servicekit.background import Background
 from servicekit.database import Database
+from servicekit.gauges import keep_measuring
 from servicekit.idempotency import Idempotency
+from servicekit.metrics import REPLICA_LAG_SECONDS
 
 
 class Context:
@@ -36,6 +38,7 @@ class Context:
             "memory_service",
             settings.database_url,
             settings.database_replica_url,
+            settings.database_pool_size,
         )
         self.embedder = EmbeddingQueue(settings.model_dir)
         model = self.embedder.model
@@ -80,6 +83,7 @@ class Context:
         self._background.start("count-accesses", self.accesses.run)
         self._background.start("expire", self.upkeep.expire)
         self._background.start("prune-keys", self.upkeep.prune_keys)
+        self._background.start("measure", self._measure)
 
     async def close(self) -> None:
         """Closes in reverse."""
@@ -89,3 +93,6 @@ class Context:
         self.indexes.close()
         await self._http_safety.close()
         await self.database.close()
+
+    async def _measure(self) -> None:
+        await keep_measuring({REPLICA_LAG_SECONDS: self.reads.replica_lag_seconds})

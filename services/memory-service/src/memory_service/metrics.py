@@ -20,6 +20,10 @@ WRITES = Counter(
     "Memories written, by what became of them.",
     ["outcome"],
 )
+UNJUDGED = Counter(
+    "claude_agi_memory_unjudged_total",
+    "Calls that stored nothing because safety gave no verdict.",
+)
 COMMIT_SECONDS = Histogram(
     "claude_agi_memory_commit_seconds",
     "Time of one transaction that stores memories.",

@@ -35,6 +35,7 @@ class Context:
             "safety_validator",
             settings.database_url,
             settings.database_replica_url,
+            settings.database_pool_size,
         )
         self.decision_log = DecisionLog(Decisions(self.database))
         self.validator = Validator(

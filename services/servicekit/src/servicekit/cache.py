@@ -9,6 +9,8 @@ import structlog
 from pydantic import SecretStr
 from redis.exceptions import RedisError, ResponseError
 
+from servicekit.metrics import CACHE_FAILURES
+
 __all__ = ["Cache", "CacheAway"]
 
 # A cache that takes longer than this is slower than doing without it.
@@ -86,5 +88,6 @@ class Cache:
             raise CacheAway from error
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until_s = time.monotonic() + PAUSE_S
+            CACHE_FAILURES.inc()
             log.warning("cache is out, carrying on without it", error=repr(error))
             raise CacheAway from error

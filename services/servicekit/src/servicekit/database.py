@@ -13,13 +13,15 @@ import structlog
 from pydantic import SecretStr
 
 from servicekit.errors import DatabaseUnavailable, InvalidRequest
+from servicekit.metrics import CONNECTION_WAIT_SECONDS, REPLICA_FAILURES
 from servicekit.migrations import pending
 
 __all__ = ["Database", "load_queries"]
 
+# One waits for the first caller; each further one costs the server memory.
+POOL_MIN_SIZE = 1
 # Small: a query takes a millisecond, and all pools together stay below max_connections.
-POOL_MIN_SIZE = 2
-POOL_MAX_SIZE = 10
+POOL_SIZE = 10
 # A connection is renewed before its caches and plans grow old.
 MAX_QUERIES_PER_CONNECTION = 50_000
 MAX_IDLE_S = 300.0
@@ -74,11 +76,11 @@ async def _keep_session(_: asyncpg.Connection) -> None:
     """Nothing here changes a session, so no round trip is spent on resetting it."""
 
 
-async def _open_pool(name: str, dsn: str) -> asyncpg.Pool:
+async def _open_pool(name: str, dsn: str, size: int) -> asyncpg.Pool:
     return await asyncpg.create_pool(
         dsn,
         min_size=POOL_MIN_SIZE,
-        max_size=POOL_MAX_SIZE,
+        max_size=size,
         max_queries=MAX_QUERIES_PER_CONNECTION,
         max_inactive_connection_lifetime=MAX_IDLE_S,
         timeout=CONNECT_TIMEOUT_S,
@@ -104,8 +106,11 @@ async def _translated() -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _borrowed(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
-    connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+async def _borrowed(
+    pool: asyncpg.Pool, server: str
+) -> AsyncIterator[asyncpg.Connection]:
+    with CONNECTION_WAIT_SECONDS.labels(server).time():
+        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
     try:
         yield connection
     except BaseException:
@@ -131,15 +136,24 @@ async def _begun(connection: asyncpg.Connection) -> AsyncIterator[None]:
 
 
 class Database:
-    """Writes go to the primary, reads that allow it to a replica."""
+    """Writes go to the primary, reads that allow it to a replica.
+
+    Each of the two has its own pool of at most `pool_size` connections.
+    """
 
     def __init__(
-        self, name: str, package: str, primary: SecretStr, replica: SecretStr | None
+        self,
+        name: str,
+        package: str,
+        primary: SecretStr,
+        replica: SecretStr | None,
+        pool_size: int = POOL_SIZE,
     ) -> None:
         self._name = name
         self._package = package
         self._primary_dsn = primary.get_secret_value()
         self._replica_dsn = replica.get_secret_value() if replica else None
+        self._pool_size = pool_size
         self._primary: asyncpg.Pool | None = None
         self._replica: asyncpg.Pool | None = None
         self._replica_retry_s: float | None = None
@@ -149,7 +163,9 @@ class Database:
         pause_s = FIRST_CONNECT_PAUSE_S
         while self._primary is None:
             try:
-                self._primary = await _open_pool(self._name, self._primary_dsn)
+                self._primary = await _open_pool(
+                    self._name, self._primary_dsn, self._pool_size
+                )
             except AWAY as error:
                 log.warning("database is not there yet", error=repr(error))
                 await asyncio.sleep(pause_s)
@@ -179,7 +195,7 @@ class Database:
         """A connection to the primary."""
         if self._primary is None:
             raise DatabaseUnavailable("no connection yet")
-        async with _translated(), _borrowed(self._primary) as connection:
+        async with _translated(), _borrowed(self._primary, "primary") as connection:
             yield connection
 
     @asynccontextmanager
@@ -204,12 +220,8 @@ class Database:
         if not self._ask_replica():
             return await self.fetch(query, *args)
         try:
-            async with _translated(), asyncio.timeout(REPLICA_TIMEOUT_S):
-                pool = self._replica or await self._open_replica()
-                async with _borrowed(pool) as connection:
-                    rows: list[asyncpg.Record] = await connection.fetch(query, *args)
-        except DatabaseUnavailable as error:
-            self._leave_replica(error)
+            return await self._read_replica(query, *args)
+        except DatabaseUnavailable:
             return await self.fetch(query, *args)
         except asyncpg.SyntaxOrAccessError as error:
             # A table that only the primary knows came by a migration that the replica
@@ -217,10 +229,27 @@ class Database:
             rows = await self.fetch(query, *args)
             self._leave_replica(error)
             return rows
+
+    async def read_replica(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        """Rows from a replica; raises DatabaseUnavailable where none answers."""
+        if not self._ask_replica():
+            raise DatabaseUnavailable("no replica, or it is left alone for now")
+        return await self._read_replica(query, *args)
+
+    async def _read_replica(self, query: str, *args: Any) -> list[asyncpg.Record]:
+        try:
+            async with _translated(), asyncio.timeout(REPLICA_TIMEOUT_S):
+                pool = self._replica or await self._open_replica()
+                async with _borrowed(pool, "replica") as connection:
+                    rows: list[asyncpg.Record] = await connection.fetch(query, *args)
+        except DatabaseUnavailable as error:
+            self._leave_replica(error)
+            raise
         self._replica_retry_s = None
         return rows
 
     def _leave_replica(self, error: Exception) -> None:
+        REPLICA_FAILURES.inc()
         self._replica_retry_s = time.monotonic() + REPLICA_PAUSE_S
         log.warning("replica is out, reading from the primary", error=str(error))
 
@@ -236,7 +265,9 @@ class Database:
 
     async def _open_replica(self) -> asyncpg.Pool:
         assert self._replica_dsn is not None
-        pool = await _open_pool(f"{self._name}-read", self._replica_dsn)
+        pool = await _open_pool(
+            f"{self._name}-read", self._replica_dsn, self._pool_size
+        )
         if self._replica is None:
             self._replica = pool
         elif pool is not self._replica:

@@ -1,6 +1,7 @@
 """The outermost layer of every request: ids, keys, deadline, errors, time."""
 
 import asyncio
+import random
 import re
 import time
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -28,6 +29,9 @@ __all__ = ["Envelope"]
 # Requests under way in one process, streams included; a further one gets 503, but
 # for probes: a busy process is alive.
 MAX_IN_FLIGHT = 4096
+# A connection kept for ever brings its calls to the same pod for ever, while new pods
+# stay idle: one answer in so many asks its caller to connect anew.
+CLOSE_ONE_IN = 1000
 # Paths without a key: probes and Prometheus come from within the cluster.
 OPEN_PATHS = frozenset(
     {"/livez", "/readyz", "/metrics", "/openapi.json", "/docs", "/favicon.ico", "/"}
@@ -111,8 +115,15 @@ class _Exchange:
             message["headers"] = [
                 *message["headers"],
                 (REQUEST_ID_HEADER.lower().encode(), self._id),
+                *self._farewell(),
             ]
         await self._send(message)
+
+    def _farewell(self) -> list[tuple[bytes, bytes]]:
+        # A refusal may come before the body was read, and be lost with the connection.
+        if self.status < 400 and random.random() * CLOSE_ONE_IN < 1:
+            return [(b"connection", b"close")]
+        return []
 
     async def fail(self, error: AppError, scope: Scope, receive: Receive) -> None:
         if self.status:

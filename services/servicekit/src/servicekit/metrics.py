@@ -5,11 +5,22 @@ from prometheus_client import (
     CONTENT_TYPE_LATEST,
     REGISTRY,
     Counter,
+    Gauge,
     Histogram,
     generate_latest,
 )
 
-__all__ = ["HTTP_SECONDS", "LATENCY_BUCKETS_S", "TASK_FAILURES", "metrics_router"]
+__all__ = [
+    "CACHE_FAILURES",
+    "CONNECTION_WAIT_SECONDS",
+    "HTTP_SECONDS",
+    "LATENCY_BUCKETS_S",
+    "REPLICA_FAILURES",
+    "REPLICA_LAG_SECONDS",
+    "TASK_FAILURES",
+    "measured_gauge",
+    "metrics_router",
+]
 
 # From a cache hit to a slow model, finer around the targets of 10 and 200 ms.
 LATENCY_BUCKETS_S = (
@@ -30,6 +41,15 @@ LATENCY_BUCKETS_S = (
     10.0,
     30.0,
 )
+
+
+def measured_gauge(name: str, text: str) -> Gauge:
+    """A gauge that `servicekit.gauges` measures: NaN while nothing is known."""
+    gauge = Gauge(name, text)
+    gauge.set(float("nan"))
+    return gauge
+
+
 HTTP_SECONDS = Histogram(
     "claude_agi_http_request_seconds",
     "Time from a request's head to the end of its answer.",
@@ -40,6 +60,24 @@ TASK_FAILURES = Counter(
     "claude_agi_background_failures_total",
     "Times a background task ended by an error and was started again.",
     ["task"],
+)
+CONNECTION_WAIT_SECONDS = Histogram(
+    "claude_agi_database_wait_seconds",
+    "Time until a connection of the pool was free.",
+    ["server"],
+    buckets=LATENCY_BUCKETS_S,
+)
+REPLICA_FAILURES = Counter(
+    "claude_agi_replica_failures_total",
+    "Times the replica did not answer, so that the primary was read for a while.",
+)
+REPLICA_LAG_SECONDS = measured_gauge(
+    "claude_agi_replica_lag_seconds",
+    "How far the replica is behind the primary; NaN without one, or while it is away.",
+)
+CACHE_FAILURES = Counter(
+    "claude_agi_cache_failures_total",
+    "Times Valkey did not answer, so that it was left alone for a while.",
 )
 
 

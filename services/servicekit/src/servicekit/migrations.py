@@ -35,7 +35,12 @@ def apply_migrations(dsn: str, package: str) -> None:
             # a row is what such a process left.
             guard.execute(LOCK)
             backend.break_lock()
-            backend.apply_migrations(backend.to_apply(migrations))
+            for migration in backend.to_apply(migrations):
+                # yoyo itself commits the steps before it records them: a process that
+                # ends in between would have them applied a second time.
+                with backend.transaction():
+                    migration.process_steps(backend, "apply")
+                    backend.mark_one(migration)
     finally:
         backend.connection.close()
 

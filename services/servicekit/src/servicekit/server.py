@@ -22,8 +22,6 @@ __all__ = ["run_service"]
 
 # Longer than any client here keeps an idle connection, so that the client closes first.
 KEEPALIVE_S = 75
-# What is under way when the process is told to stop gets this long.
-GRACEFUL_S = 3
 BACKLOG = 2048
 # A request leaves few cycles behind; looking for them after each 700 objects is waste.
 GC_THRESHOLDS = (20_000, 20, 20)
@@ -125,7 +123,7 @@ def _serve(app: FastAPI, settings: ServiceSettings) -> None:
         server_header=False,
         backlog=BACKLOG,
         timeout_keep_alive=KEEPALIVE_S,
-        timeout_graceful_shutdown=GRACEFUL_S,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     # What start-up made lives as long as the process: no collection needs to visit it.
     gc.collect()

@@ -53,9 +53,13 @@ class ServiceSettings(BaseSettings):
     database_replica_url: SecretStr | None = None
     # Where the others go through a pooler: a direct address for LISTEN.
     database_direct_url: SecretStr | None = None
+    # Connections at most, to the primary and to the replicas each.
+    database_pool_size: Annotated[int, Field(ge=2, le=1000)] = 10
     api_keys: Annotated[list[ApiKey], NoDecode, BeforeValidator(_parse_keys)] = []
     api_keys_file: Path | None = None
     service_key: SecretStr | None = None
+    # What is under way when the process is told to stop gets this long.
+    shutdown_seconds: Annotated[int, Field(ge=1, le=3600)] = 3
 
     @model_validator(mode="after")
     def _read_keys_file(self) -> "ServiceSettings":

@@ -6,12 +6,16 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from prometheus_client import Gauge
+
 from contracts.clients import HttpMemory, HttpSafety
 from servicekit.background import Background
 from servicekit.cache import Cache
 from servicekit.database import Database
 from servicekit.errors import AppError
+from servicekit.gauges import Source, keep_measuring
 from servicekit.idempotency import Idempotency
+from servicekit.metrics import REPLICA_LAG_SECONDS
 from thought_generator.domain.agents import Agents
 from thought_generator.domain.budget import Governor
 from thought_generator.domain.cache import ResponseCache
@@ -23,6 +27,7 @@ from thought_generator.domain.outbox import Deliverer
 from thought_generator.domain.queue import EngineQueue
 from thought_generator.domain.streams import StreamScheduler
 from thought_generator.domain.thinker import Thinker
+from thought_generator.metrics import BUDGET_USED_RATIO, STREAMS_ENABLED
 from thought_generator.models import Event, Thought
 from thought_generator.providers.engine import Engine
 from thought_generator.providers.news import ValkeyNews
@@ -32,6 +37,7 @@ from thought_generator.stores.budgets import BudgetStore
 from thought_generator.stores.leases import LeaseStore
 from thought_generator.stores.outbox import OutboxStore
 from thought_generator.stores.thoughts import ThoughtStore
+from thought_generator.stores.totals import TotalsStore
 
 EXPIRE_RESERVATIONS_EVERY_S = 15.0
 PRUNE_KEYS_EVERY_S = 600.0
@@ -69,6 +75,7 @@ class Context:
             "thought_generator",
             settings.database_url,
             settings.database_replica_url,
+            settings.database_pool_size,
         )
         self._cache = Cache(settings.redis_url)
         self._safety = HttpSafety(settings.safety_url, settings.service_key_text)
@@ -122,6 +129,7 @@ class Context:
         self._background.start("deliver-thoughts", self._deliverer.run)
         self._background.start("hear-news", self.live.hear)
         self._background.start("poll-feed", self.live.poll)
+        self._background.start("measure", self._measure)
         if self._settings.streams_enabled:
             self._background.start("think", self._scheduler.run)
 
@@ -156,3 +164,16 @@ class Context:
         while True:
             await self._idempotency.prune()
             await asyncio.sleep(PRUNE_KEYS_EVERY_S)
+
+    async def _measure(self) -> None:
+        totals = TotalsStore(self.database)
+        sources: dict[Gauge, Source] = {
+            REPLICA_LAG_SECONDS: totals.replica_lag_seconds,
+            BUDGET_USED_RATIO: totals.budget_used_ratio,
+        }
+        if self._settings.streams_enabled:
+            sources[STREAMS_ENABLED] = totals.streams_enabled
+        else:
+            # By these settings none should think.
+            STREAMS_ENABLED.set(0)
+        await keep_measuring(sources)

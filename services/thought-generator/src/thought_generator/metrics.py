@@ -2,7 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from servicekit.metrics import LATENCY_BUCKETS_S
+from servicekit.metrics import LATENCY_BUCKETS_S, measured_gauge
 
 THOUGHT_SECONDS = Histogram(
     "thought_generation_seconds",
@@ -13,6 +13,11 @@ THOUGHT_SECONDS = Histogram(
 STREAMS = Gauge(
     "active_consciousness_streams",
     "Streams that this replica thinks.",
+)
+STREAMS_ENABLED = measured_gauge(
+    "claude_agi_streams_enabled",
+    "Streams of the whole database that should be thinking: enabled, of agents that "
+    "are not paused. Every replica tells the same.",
 )
 REFUSED = Counter(
     "claude_agi_thoughts_refused_total",
@@ -26,6 +31,11 @@ WAITING = Gauge(
 COST_USD = Counter("claude_agi_engine_cost_usd_total", "Dollars spent on the engine.")
 TOKENS = Counter(
     "claude_agi_engine_tokens_total", "Tokens the engine used.", ["direction"]
+)
+BUDGET_USED_RATIO = measured_gauge(
+    "claude_agi_budget_used_ratio",
+    "Of all agents' budgets of today, in dollars and in tokens, the one most used: "
+    "spent and reserved over the limit. Every replica tells the same.",
 )
 RESPONSE_CACHE = Counter(
     "claude_agi_response_cache_total", "Look-ups in the response cache.", ["result"]

@@ -15,6 +15,7 @@ from contracts.safety import (
 )
 from contracts.verdicts import verdict_holds
 from memory_service.errors import BlockedBySafety, SafetyUnavailable
+from memory_service.metrics import UNJUDGED
 from memory_service.models import Draft
 
 
@@ -83,6 +84,7 @@ class Judge:
                 )
             )
         except ServiceError as error:
+            UNJUDGED.inc()
             raise SafetyUnavailable(str(error), error.retry_after_s) from error
         return [verdict for group in groups for verdict in group]
 

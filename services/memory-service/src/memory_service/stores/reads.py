@@ -23,6 +23,7 @@ from memory_service.stores.rows import (
     unpack_seqs,
 )
 from servicekit.database import Database
+from servicekit.replication import replica_lag_seconds
 
 # Rows of memories that one keyword search visits, over all its words: it bounds the
 # time (some 5 ms at 100,000 memories), and rarer words are found whole.
@@ -132,11 +133,8 @@ class MemoryReads:
         return [Exported(read_memory(row), row["vector"], row["model"]) for row in rows]
 
     async def replica_lag_seconds(self) -> float | None:
-        """How far the replica is behind, None without one."""
-        if not self._database.has_replica:
-            return None
-        rows = await self._database.read(QUERIES["replica_lag"])
-        return float(rows[0]["lag_seconds"] or 0.0)
+        """How far the replica is behind; None without one, or while it is away."""
+        return await replica_lag_seconds(self._database)
 
     async def _read(
         self, name: str, agent_id: str, min_seq: int, *args: object

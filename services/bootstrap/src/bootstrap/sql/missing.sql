@@ -7,3 +7,4 @@ FROM unnest($1::text[]) AS name
 LEFT JOIN pg_roles ON rolname = name
 LEFT JOIN pg_namespace ON nspname = name
 WHERE pg_roles.oid IS NULL OR pg_namespace.oid IS NULL
+ORDER BY name

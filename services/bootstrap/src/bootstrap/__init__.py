@@ -1,0 +1,1 @@
+"""What makes a cluster ready for minds; each command is a module of its name."""
