@@ -9,7 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 MODEL := $(VENV)/share/claude-agi/all-MiniLM-L6-v2
 PACKAGES := $(wildcard services/*/pyproject.toml)
-SOURCES := services tests benchmarks
+SERVICES := thought-generator memory-service safety-validator
+SOURCES := services tests benchmarks k8s
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 # Says what a step does and how long it took.
@@ -21,7 +22,7 @@ endef
 
 .PHONY: help
 help: ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  Settings such as PORT=8100 or DATA_DIR=/path go before: PORT=8100 make run"
 
 .PHONY: run
@@ -29,7 +30,7 @@ run: $(VENV)/local.stamp $(MODEL)/manifest.json ## starts the mind: databases, t
 	@exec $(BIN)/claude-agi
 
 .PHONY: test
-test: setup lint ## checks and tests everything
+test: setup chart-tools lint ## checks and tests everything
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: lint
@@ -54,6 +55,57 @@ openapi: setup ## writes each service's openapi.json anew
 	  $(BIN)/$$s openapi > services/$$s/openapi.json.new; \
 	  mv services/$$s/openapi.json.new services/$$s/openapi.json; done
 
+# What the chart's tests need beside Python: built from pinned sources where the program is
+# missing and Go is there. A test that lacks one is skipped and says so.
+TOOLS := .tools/bin
+define tool
+	$(if $(shell command -v $(@F)),,$(if $(shell command -v go),$(call step,"tool for the chart: $(@F)",\
+	  mkdir -p $(TOOLS); (cd tests/chart/tools/$(1) && CGO_ENABLED=0 go build -trimpath -tags remove_all_sd \
+	  -ldflags "-s -w" -o $(abspath $@) $(2)) 2>.tools/$(@F).log || { echo; tail -3 .tools/$(@F).log; })))
+endef
+
+.PHONY: chart-tools
+chart-tools: $(addprefix $(TOOLS)/,helm helm3 helm-unittest promtool) ## helm and what tests the chart, with Go
+
+$(TOOLS)/helm: tests/chart/tools/helm/go.sum
+	$(call tool,helm,helm.sh/helm/v4/cmd/helm)
+
+$(TOOLS)/helm3: tests/chart/tools/helm-unittest/go.sum
+	$(call tool,helm-unittest,helm.sh/helm/v3/cmd/helm)
+
+$(TOOLS)/helm-unittest: tests/chart/tools/helm-unittest/go.sum
+	$(call tool,helm-unittest,github.com/helm-unittest/helm-unittest/cmd/helm-unittest)
+
+$(TOOLS)/promtool: tests/chart/tools/promtool/go.sum
+	$(call tool,promtool,github.com/prometheus/prometheus/cmd/promtool)
+
+.PHONY: e2e
+e2e: setup $(TOOLS)/helm ## installs and tests the chart on the cluster that KUBECONFIG names
+	@$(BIN)/python -m pytest tests/cluster $(PYTEST_FLAGS)
+
+.PHONY: kind-up
+kind-up: ## a Kubernetes cluster with three zones on this machine, by kind
+	@command -v kind >/dev/null || { echo "kind is missing: https://kind.sigs.k8s.io" >&2; exit 1; }
+	@kind get clusters 2>/dev/null | grep -x claude-agi >/dev/null || kind create cluster --config k8s/kind.yaml
+	@kubectl config use-context kind-claude-agi
+	@echo "Autoscaling needs metrics-server: docs/install.md says how."
+
+.PHONY: kind-down
+kind-down: ## removes that cluster
+	@kind delete cluster --name claude-agi
+
+.PHONY: deploy
+deploy: ## the images of `make images` and the chart into the current context
+	@k8s/deploy
+
+.PHONY: forward
+forward: ## the mind in the cluster at http://127.0.0.1:8000
+	@kubectl --namespace $${NAMESPACE:-claude-agi} port-forward service/claude-agi 8000
+
+.PHONY: chart-readme
+chart-readme: setup ## writes the table of values in the chart's README anew
+	@$(BIN)/python -m tests.chart.readme
+
 .PHONY: setup
 setup: $(VENV)/dev.stamp $(MODEL)/manifest.json ## the environment for development, from the lock
 
@@ -61,15 +113,36 @@ setup: $(VENV)/dev.stamp $(MODEL)/manifest.json ## the environment for developme
 locks: setup ## resolves the dependencies anew, with hashes
 	@compile="env UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade"; \
-	services="services/contracts/pyproject.toml services/servicekit/pyproject.toml"; \
 	all="$(PACKAGES) requirements/build.in"; \
 	$$compile --no-deps -o requirements/model.txt requirements/model.in; \
 	$$compile --extra migrate --extra build -o requirements/local.txt $$all; \
-	$$compile --extra migrate --extra build -c requirements/local.txt -o requirements/dev.txt $$all requirements/dev.in
+	$$compile --extra migrate --extra build -c requirements/local.txt -o requirements/dev.txt $$all requirements/dev.in; \
+	$$compile --extra build -c requirements/local.txt -o requirements/build.txt \
+	  services/embedding/pyproject.toml requirements/build.in; \
+	for s in $(SERVICES); do $$compile -c requirements/local.txt -o requirements/$$s.txt requirements/$$s.in \
+	  $(PACKAGES:services/%/pyproject.toml=--no-emit-package claude-agi-%); done
+
+# A service's image is what values-kind.yaml asks for. A cluster looks for a name without a host at docker.io.
+image = $(shell awk -v service=$(1) '/^[A-Za-z]+:/ { section = $$1 } \
+  $$1 == "repository:" && $$2 ~ ("/" service "$$") { name = $$2; its = section } \
+  section == its && match($$0, /tag: *[A-Za-z0-9][^ }]*/) { tag = substr($$0, RSTART + 5, RLENGTH - 5) } \
+  END { print (name ~ /^[^\/]*[.:]/ ? "" : "docker.io/") name ":" tag }' \
+  charts/claude-agi/values.yaml charts/claude-agi/values-kind.yaml)
+BUILDER = $(shell if docker info >/dev/null 2>&1; then echo docker build; \
+  elif command -v buildah >/dev/null; then echo buildah bud --layers; fi)
+
+.PHONY: images $(SERVICES:%=image-%)
+images: $(SERVICES:%=image-%) ## the services' images, by docker or else buildah
+
+$(SERVICES:%=image-%): image-%:
+	$(if $(BUILDER),,$(error images are built by docker or buildah: no docker daemon answers and buildah is missing))
+	$(call step,"image $(patsubst docker.io/%,%,$(call image,$*))",\
+	  $(BUILDER) --quiet --file services/Dockerfile --build-arg SERVICE=$* --tag $(call image,$*) \
+	  --build-arg REVISION=$$(git rev-parse HEAD 2>/dev/null || true) $(IMAGE_BUILD_FLAGS) . >/dev/null)
 
 .PHONY: clean
 clean: ## removes the environment and what tools left; data stays
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .tools .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
