@@ -1,0 +1,44 @@
+{{- /* What does not fit together of PostgreSQL and the cache, one line each. */ -}}
+{{- define "claude-agi.validate.data" -}}
+{{- if ne .Values.postgresql.mode "external" }}
+{{- include (printf "claude-agi.validate.%s" .Values.postgresql.mode) . }}
+{{- end }}
+{{- range $part, $keys := dict "postgresql" "rw, and ro where there are replicas" "cache" "url" }}
+{{- $values := get $.Values $part }}
+{{- $external := eq $values.mode "external" }}
+{{- if and $external (not $values.external.existingSecret) }}
+{{ $part }}.mode is external, whose address is not known: set {{ $part }}.external.existingSecret (a Secret with the key {{ $keys }})
+{{- else if and $values.external.existingSecret (not $external) }}
+{{ $part }}.external.existingSecret is set, but {{ $part }}.mode is {{ $values.mode }}: set the mode to external, or remove the Secret
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "claude-agi.validate.bundled" -}}
+{{- range $name := list "data_directory" "hba_file" "hot_standby" "listen_addresses" "max_connections" "max_replication_slots" "max_wal_senders" "port" "primary_conninfo" "primary_slot_name" "unix_socket_directories" "wal_level" }}
+{{- if hasKey $.Values.postgresql.bundled.parameters $name }}
+postgresql.bundled.parameters: {{ $name }} is set by the chart: remove it{{ ternary ", and set postgresql.maxConnections" "" (eq $name "max_connections") }}
+{{- end }}
+{{- end }}
+{{- if and (include "claude-agi.live" .) .Release.IsInstall (not .Values.postgresql.bundled.persistence.storageClass) }}
+{{- $default := false -}}
+{{- range (lookup "storage.k8s.io/v1" "StorageClass" "" "").items -}}
+{{- range $key, $value := default dict .metadata.annotations -}}
+{{- $default = or $default (and (hasSuffix "storageclass.kubernetes.io/is-default-class" $key) (eq $value "true")) -}}
+{{- end -}}
+{{- end }}
+{{- if not $default }}
+this cluster has no default StorageClass, so PostgreSQL would wait for its volumes for ever: set postgresql.bundled.persistence.storageClass
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "claude-agi.validate.cnpg" -}}
+{{- $cnpg := .Values.postgresql.cnpg -}}
+{{- if hasKey $cnpg.parameters "max_connections" }}
+postgresql.cnpg.parameters: max_connections is set by the chart: remove it, and set postgresql.maxConnections
+{{- end }}
+{{- if and (include "claude-agi.live" .) (not (.Capabilities.APIVersions.Has "postgresql.cnpg.io/v1")) }}
+postgresql.mode is cnpg, but this cluster does not have CloudNativePG: install it, or set postgresql.mode to bundled or external
+{{- end }}
+{{- end -}}

@@ -1,0 +1,15 @@
+{{- /* What monitoring is asked for and cannot do, one line each. */ -}}
+{{- define "claude-agi.validate.monitoring" -}}
+{{- with .Values.monitoring -}}
+{{- if and .podMonitor.enabled (ne $.Values.postgresql.mode "cnpg") }}
+monitoring.podMonitor.enabled scrapes CloudNativePG's servers, but postgresql.mode is {{ $.Values.postgresql.mode }}: set it to false, or the mode to cnpg
+{{- end }}
+{{- if and .rules.enabled (not .serviceMonitor.enabled) }}
+monitoring.rules.enabled brings alerts on metrics that nobody scrapes: set monitoring.serviceMonitor.enabled as well
+{{- end }}
+{{- $wanted := or .serviceMonitor.enabled .podMonitor.enabled .rules.enabled -}}
+{{- if and (include "claude-agi.live" $) $wanted (not ($.Capabilities.APIVersions.Has "monitoring.coreos.com/v1")) }}
+monitoring: this cluster does not have the Prometheus operator, which serviceMonitor, podMonitor and rules need: install it, or set their `enabled` to false
+{{- end }}
+{{- end }}
+{{- end -}}

@@ -1,0 +1,35 @@
+{{- define "claude-agi.thought-generator.env" -}}
+{{- $name := include "claude-agi.fullname" . -}}
+- name: MEMORY_URL
+  value: http://{{ $name }}-memory-service:8080
+- name: SAFETY_URL
+  value: http://{{ $name }}-safety-validator:8080
+- name: REDIS_URL
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "claude-agi.internalSecretName" . }}
+      key: cache-url
+- name: THOUGHT_ENGINE
+  value: {{ .Values.engine.type }}
+- name: THOUGHT_MODEL
+  value: {{ .Values.engine.model | quote }}
+- name: THOUGHT_MAX_TOKENS
+  value: {{ .Values.engine.maxTokens | quote }}
+- name: THOUGHT_PRICES
+  value: {{ toJson .Values.engine.prices | quote }}
+{{- with include "claude-agi.engineSecretName" . }}
+- name: ANTHROPIC_API_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ . }}
+      key: api-key
+{{- end }}
+{{- with .Values.engine.baseUrl }}
+- name: ANTHROPIC_BASE_URL
+  value: {{ . | quote }}
+{{- end }}
+- name: STREAMS_ENABLED
+  value: {{ .Values.streams.enabled | quote }}
+- name: LEASE_SECONDS
+  value: {{ .Values.streams.leaseSeconds | quote }}
+{{- end -}}

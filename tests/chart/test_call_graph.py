@@ -1,0 +1,131 @@
+"""Who may call whom: what the policies let through is this table."""
+
+import ipaddress
+from itertools import product
+
+import pytest
+from tests.support.network import NAME, Place, lets_through, places_of
+from tests.support.render import CHART, Render, render
+
+Calls = set[tuple[str, str, int]]
+SERVICES = ("thought-generator", "memory-service", "safety-validator")
+# Among the release's own pods, where both ends are there.
+CALLS: Calls = {
+    ("thought-generator", "memory-service", 8080),
+    ("thought-generator", "safety-validator", 8080),
+    ("memory-service", "safety-validator", 8080),
+    *product(("front", "trial"), SERVICES, (8080,)),
+    *product(SERVICES, ("postgresql", "postgresql-replica"), (5432,)),
+    ("thought-generator", "cache", 6379),
+    ("postgresql-replica", "postgresql", 5432),
+    ("migrate", "postgresql", 5432),
+    ("agents", "thought-generator", 8080),
+    ("trial", "front", 8080),
+    ("trial", "postgresql-replica", 5432),
+}
+# Servers of CloudNativePG, which ask each other and are read through one name.
+CLUSTER_CALLS: Calls = {
+    ("postgresql", "postgresql", 5432),
+    ("postgresql", "postgresql", 8000),
+    ("trial", "postgresql", 5432),
+}
+# One that nobody listens on.
+ODD_PORT = 9999
+KUBERNETES_PORTS = (443, 6443)
+NEIGHBOUR = Place("neighbour", {"app": "other"})
+STRANGER = Place("stranger", {"app": "other"}, {NAME: "elsewhere"})
+DNS = Place("dns", {"k8s-app": "kube-dns"}, {NAME: "kube-system"})
+
+
+@pytest.fixture(scope="session")
+def guarded(release: Render) -> Render:
+    """A release with policies; without, there are none at all."""
+    if release.settings["networkPolicy"]["enabled"]:
+        return release
+    assert not release.of("NetworkPolicy")
+    return render("mind", CHART / "ci" / "default-values.yaml")
+
+
+def _open(release: Render, sources: list[Place], targets: list[Place]) -> Calls:
+    policy = release.settings["networkPolicy"]
+    ports = {port for _, _, port in CALLS | CLUSTER_CALLS}
+    ports |= {port for each in release.workloads for _, port in each.ports}
+    ports |= {*policy["enginePorts"], *policy["externalPorts"], *KUBERNETES_PORTS}
+    return {
+        (source.name, target.name, port)
+        for source, target, port in product(sources, targets, {*ports, 9187, ODD_PORT})
+        if lets_through(release, source, target, port)
+    }
+
+
+def test_the_parts_call_each_other_by_the_table(guarded: Render) -> None:
+    """All of it, and nothing else."""
+    places = places_of(guarded)
+    names = {each.name for each in places}
+    calls = CALLS | CLUSTER_CALLS if guarded.of("Cluster") else CALLS
+    wanted = {each for each in calls if {each[0], each[1]} <= names}
+    assert _open(guarded, places, places) == wanted
+
+
+def test_others_call_only_the_doors(guarded: Render) -> None:
+    """Anyone the front; who watches or stands at the door, the services."""
+    settings, targets = guarded.settings, places_of(guarded)
+    policy, monitoring = settings["networkPolicy"], settings["monitoring"]
+    watcher = Place("watcher", {}, policy["prometheusNamespaces"]["matchLabels"])
+    door = Place("door", {}, policy["doorNamespaces"].get("matchLabels", {}))
+    everyone = [
+        NEIGHBOUR,
+        STRANGER,
+        watcher,
+        door,
+        Place("outside", address="192.0.2.1"),
+    ]
+    wanted: Calls = {("watcher", name, 8080) for name in SERVICES}
+    if settings["front"]["enabled"]:
+        wanted |= {(each.name, "front", 8080) for each in everyone}
+    if settings["ingress"]["enabled"] or settings["httpRoute"]["enabled"]:
+        wanted |= {("door", name, 8080) for name in SERVICES}
+    if guarded.of("Cluster"):
+        # The operator may be anywhere.
+        wanted |= {(each.name, "postgresql", 8000) for each in everyone[:-1]}
+        if monitoring["podMonitor"]["enabled"]:
+            wanted.add(("watcher", "postgresql", 9187))
+    assert _open(guarded, everyone, targets) == wanted
+
+
+def test_the_parts_call_little_else(guarded: Render) -> None:
+    """The model, the API server, and databases of somebody else."""
+    settings = guarded.settings
+    policy, engine = settings["networkPolicy"], settings["engine"]
+    model = ipaddress.ip_network(policy["engineCidrs"][0])[9]
+    everywhere = [STRANGER, Place("outside", address=str(model))]
+    parts = {each.name for each in places_of(guarded)}
+    reached = [each.name for each in everywhere]
+    callers: Calls = set(product(("secrets", "agents"), reached, KUBERNETES_PORTS))
+    if guarded.of("Cluster"):
+        callers |= set(product(["postgresql"], reached, KUBERNETES_PORTS))
+    external = policy["externalPorts"]
+    if settings["postgresql"]["mode"] == "external":
+        callers |= set(product([*SERVICES, "migrate", "trial"], reached, external))
+    if settings["cache"]["mode"] == "external":
+        callers |= set(product(["thought-generator"], reached, external))
+    if engine["apiKey"] or engine["existingSecret"]:
+        found = reached if engine["baseUrl"] else ["outside"]
+        callers |= set(product(["thought-generator"], found, policy["enginePorts"]))
+    wanted = {each for each in callers if each[0] in parts}
+    assert _open(guarded, places_of(guarded), everywhere) == wanted
+
+
+def test_the_model_is_called_only_where_it_is() -> None:
+    """By its addresses, where they are known."""
+    release = render("mind", CHART / "ci" / "external-values.yaml")
+    thinker = next(each for each in places_of(release) if "thought" in each.name)
+    assert lets_through(release, thinker, Place("in", address="10.20.3.4"), 8443)
+    assert not lets_through(release, thinker, Place("out", address="10.21.3.4"), 8443)
+
+
+def test_every_part_may_ask_for_names(guarded: Render) -> None:
+    """By the cluster's DNS, over UDP and TCP."""
+    for place in places_of(guarded):
+        assert lets_through(guarded, place, DNS, 53, "UDP"), place.name
+        assert lets_through(guarded, place, DNS, 53, "TCP"), place.name

@@ -1,0 +1,1 @@
+"""A real cluster, as a person with kubectl and helm meets it."""
