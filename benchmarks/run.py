@@ -16,12 +16,13 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.figures import Figure  # noqa: E402
-from benchmarks.scenarios import idle, requests, start  # noqa: E402
+from benchmarks.scenarios import cluster, idle, requests, start  # noqa: E402
 
 SCENARIOS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "start": start.measure,
     "requests": requests.measure,
     "idle": idle.measure,
+    "cluster": cluster.measure,
 }
 
 
@@ -75,10 +76,14 @@ def _write(figures: list[Figure]) -> Path:
 
 
 def main() -> None:
-    """Runs the scenarios named, all without a name."""
+    """Runs the scenarios named; without a name all that need no cluster."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []])
-    names = parser.parse_args().scenario or list(SCENARIOS)
+    names = parser.parse_args().scenario or [
+        each for each in SCENARIOS if each != "cluster"
+    ]
+    if "cluster" in names and not os.environ.get("KUBECONFIG"):
+        parser.error("cluster: set KUBECONFIG")
     os.chdir(ROOT)
     figures = asyncio.run(_measure(names))
     print(_table(figures))
