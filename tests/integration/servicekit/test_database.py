@@ -21,6 +21,8 @@ from servicekit import database as database_module
 from servicekit.background import Background
 from servicekit.database import Database
 from servicekit.errors import DatabaseUnavailable, InvalidRequest
+from servicekit.health import CHECK_TIMEOUT_S
+from servicekit.migrations import apply_migrations
 
 ASK = "SELECT pg_is_in_recovery() AS replica"
 # Longer than anything may take that does not wait for a server which is out.
@@ -319,6 +321,31 @@ async def test_a_primary_that_hangs_holds_no_probe_and_no_deadline(
                     await database.check()
             await background.close()
     await until(lambda: answers(database))
+
+
+async def test_it_stays_ready_while_a_replica_answers(
+    cluster: Cluster, name: str, pair: Database
+) -> None:
+    dsn = dsn_of(cluster.primary, name).get_secret_value()
+    with stopped(cluster.primary), pytest.raises(TimeoutError):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await pair.check()
+    await asyncio.to_thread(apply_migrations, dsn, PACKAGE)
+    assert await pair.check() is None
+    await cluster.caught_up(name)
+    for _ in range(3):
+        with stopped(cluster.primary):
+            async with asyncio.timeout(CHECK_TIMEOUT_S):
+                assert await pair.check() is None
+            assert await on_replica(pair)
+    with (
+        stopped(cluster.primary),
+        stopped(cluster.replica),
+        pytest.raises((TimeoutError, DatabaseUnavailable)),
+    ):
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            await pair.check()
+    await until(lambda: answers(pair))
 
 
 async def test_a_query_given_up_leaves_no_answer_to_the_next(

@@ -38,6 +38,8 @@ REPLICA_TIMEOUT_S = 2.0
 REPLICA_PAUSE_S = 2.0
 # A query given up is called off in this time, or its connection is thrown away.
 GIVE_UP_S = 0.15
+# A readiness probe that gets no answer from the primary has time for a replica.
+PRIMARY_CHECK_S = 0.3
 FIRST_CONNECT_PAUSE_S = 0.05
 # What a server that is not there, or not the primary, makes of a connection.
 AWAY = (
@@ -157,6 +159,7 @@ class Database:
         self._primary: asyncpg.Pool | None = None
         self._replica: asyncpg.Pool | None = None
         self._replica_retry_s: float | None = None
+        self._was_well = False
 
     async def open(self) -> None:
         """Connects, and waits as long as it takes; `check` says what is missing."""
@@ -178,12 +181,28 @@ class Database:
                 pool.terminate()
 
     async def check(self) -> str | None:
-        """For readiness: the primary answers, and the newest migration is applied."""
+        """For readiness: the newest migration is applied, and a server answers.
+
+        That is the primary; once all was well a replica will do, for reads go on
+        while the primary is away.
+        """
         if self._primary is None:
             return "no connection yet"
-        async with self.connection() as connection:
-            missing = await pending(connection, self._package)
+        spare = self._was_well and self.has_replica
+        try:
+            async with asyncio.timeout(PRIMARY_CHECK_S if spare else None):
+                missing = await self._missing()
+        except (DatabaseUnavailable, TimeoutError):
+            if not spare:
+                raise
+            await self.read_replica("SELECT")
+            return None
+        self._was_well = not missing
         return f"migrations missing: {', '.join(missing)}" if missing else None
+
+    async def _missing(self) -> list[str]:
+        async with self.connection() as connection:
+            return await pending(connection, self._package)
 
     @property
     def has_replica(self) -> bool:
