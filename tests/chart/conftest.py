@@ -1,4 +1,4 @@
-"""Every render of the chart, made once a session."""
+"""Every render of the chart, made once a run."""
 
 import pytest
 from tests.support.render import VALUES, Render, render

@@ -31,10 +31,8 @@ CLUSTER_CALLS: Calls = {
 }
 # One that nobody listens on.
 ODD_PORT = 9999
-KUBERNETES_PORTS = (443, 6443)
 NEIGHBOUR = Place("neighbour", {"app": "other"})
 STRANGER = Place("stranger", {"app": "other"}, {NAME: "elsewhere"})
-DNS = Place("dns", {"k8s-app": "kube-dns"}, {NAME: "kube-system"})
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +48,8 @@ def _open(release: Render, sources: list[Place], targets: list[Place]) -> Calls:
     policy = release.settings["networkPolicy"]
     ports = {port for _, _, port in CALLS | CLUSTER_CALLS}
     ports |= {port for each in release.workloads for _, port in each.ports}
-    ports |= {*policy["enginePorts"], *policy["externalPorts"], *KUBERNETES_PORTS}
+    for key in ("enginePorts", "externalPorts", "apiServerPorts", "backupPorts"):
+        ports |= {*policy[key]}
     return {
         (source.name, target.name, port)
         for source, target, port in product(sources, targets, {*ports, 9187, ODD_PORT})
@@ -73,23 +72,27 @@ def test_others_call_only_the_doors(guarded: Render) -> None:
     policy, monitoring = settings["networkPolicy"], settings["monitoring"]
     watcher = Place("watcher", {}, policy["prometheusNamespaces"]["matchLabels"])
     door = Place("door", {}, policy["doorNamespaces"].get("matchLabels", {}))
-    everyone = [
-        NEIGHBOUR,
-        STRANGER,
-        watcher,
-        door,
-        Place("outside", address="192.0.2.1"),
-    ]
-    wanted: Calls = {("watcher", name, 8080) for name in SERVICES}
+    near = [NEIGHBOUR, STRANGER, watcher, door]
+    balancer, scraper = (
+        [Place(name, address=str(ipaddress.ip_network(each)[9])) for each in cidrs]
+        for name, cidrs in (
+            ("balancer", policy["doorCidrs"]),
+            ("scraper", policy["prometheusCidrs"]),
+        )
+    )
+    everyone = [*near, *balancer, *scraper, Place("outside", address="192.0.2.1")]
+    watchers = ["watcher", *(each.name for each in scraper)]
+    doors = ["door", *(each.name for each in balancer)]
+    wanted: Calls = set(product(watchers, SERVICES, (8080,)))
     if settings["front"]["enabled"]:
         wanted |= {(each.name, "front", 8080) for each in everyone}
     if settings["ingress"]["enabled"] or settings["httpRoute"]["enabled"]:
-        wanted |= {("door", name, 8080) for name in SERVICES}
+        wanted |= set(product(doors, SERVICES, (8080,)))
     if guarded.of("Cluster"):
         # The operator may be anywhere.
-        wanted |= {(each.name, "postgresql", 8000) for each in everyone[:-1]}
+        wanted |= {(each.name, "postgresql", 8000) for each in near}
         if monitoring["podMonitor"]["enabled"]:
-            wanted.add(("watcher", "postgresql", 9187))
+            wanted |= set(product(watchers, ["postgresql"], (9187,)))
     assert _open(guarded, everyone, targets) == wanted
 
 
@@ -101,9 +104,11 @@ def test_the_parts_call_little_else(guarded: Render) -> None:
     everywhere = [STRANGER, Place("outside", address=str(model))]
     parts = {each.name for each in places_of(guarded)}
     reached = [each.name for each in everywhere]
-    callers: Calls = set(product(("secrets", "agents"), reached, KUBERNETES_PORTS))
+    kubernetes = policy["apiServerPorts"]
+    callers: Calls = set(product(("secrets", "agents"), reached, kubernetes))
     if guarded.of("Cluster"):
-        callers |= set(product(["postgresql"], reached, KUBERNETES_PORTS))
+        backups = [*kubernetes, *policy["backupPorts"]]
+        callers |= set(product(["postgresql"], reached, backups))
     external = policy["externalPorts"]
     if settings["postgresql"]["mode"] == "external":
         callers |= set(product([*SERVICES, "migrate", "trial"], reached, external))
@@ -125,7 +130,12 @@ def test_the_model_is_called_only_where_it_is() -> None:
 
 
 def test_every_part_may_ask_for_names(guarded: Render) -> None:
-    """By the cluster's DNS, over UDP and TCP."""
-    for place in places_of(guarded):
-        assert lets_through(guarded, place, DNS, 53, "UDP"), place.name
-        assert lets_through(guarded, place, DNS, 53, "TCP"), place.name
+    """By the cluster's DNS, over UDP and TCP, wherever it is."""
+    policy = guarded.settings["networkPolicy"]
+    servers = [
+        Place("pods", {}, policy["dnsNamespaces"]["matchLabels"]),
+        *(Place("node", address=each.split("/")[0]) for each in policy["dnsCidrs"]),
+    ]
+    asked = product(places_of(guarded), servers, policy["dnsPorts"], ("UDP", "TCP"))
+    for place, server, port, protocol in asked:
+        assert lets_through(guarded, place, server, port, protocol), place.name

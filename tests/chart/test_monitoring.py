@@ -37,6 +37,21 @@ def test_every_query_looks_at_this_mind_alone() -> None:
         assert FULLNAME in expr, where
 
 
+def test_a_mind_whose_name_begins_the_same_is_another() -> None:
+    queries = [*dashboard_queries(), *((n, r["expr"]) for n, r in alerts().items())]
+    patterns = [
+        (where, pattern)
+        for where, expr in queries
+        for pattern in re.findall(rf'=~"([^"]*{FULLNAME}[^"]*)"', expr)
+    ]
+    others = [
+        f"{FULLNAME}-two-{part}" for part in ("memory-service", "memory-service-0-x")
+    ]
+    assert patterns
+    for where, pattern in patterns:
+        assert not [each for each in others if re.fullmatch(pattern, each)], where
+
+
 def test_the_chart_brings_every_alert_with_its_runbook(
     monitored: Render, tmp_path: Path
 ) -> None:

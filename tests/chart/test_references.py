@@ -13,12 +13,13 @@ NAME = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 MADE = {
     "api-keys": {"admin", "read", "keys.json"},
     "internal": {
-        *("service-key", "cache-password", "cache-url"),
+        *("service-key", "cache-password"),
         *("postgres-password", "replication-password"),
         *(f"{role}-password" for role in ("thinking", "memory", "safety")),
-        *(f"{role}-url" for role in ("thinking", "memory", "safety")),
     },
 }
+# As well, with the hash of the servers behind them, which the Job is told.
+ADDRESSES = ("thinking-url", "memory-url", "safety-url", "cache-url")
 # What CloudNativePG makes beside a cluster.
 OPERATORS = {"postgresql-app": {"uri"}}
 
@@ -163,6 +164,10 @@ def _keys(release: Render, kind: str, name: str) -> set[str] | None:
     part = name.removeprefix(f"{release.prefix}-")
     if thing:
         made = MADE.get(part, set())
+        if part == "internal":
+            told = release.of_component("secrets").container("secrets")["env"]
+            (end,) = (each["value"] for each in told if each["name"] == "ADDRESSES")
+            made = {*made, *(f"{address}-{end}" for address in ADDRESSES)}
         return {*made, *thing.get("data", {}), *thing.get("stringData", {})}
     if release.of("Cluster") and part in OPERATORS:
         return OPERATORS[part]

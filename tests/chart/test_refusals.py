@@ -7,6 +7,7 @@ import yaml
 from tests.support.render import CHART, Object, run_helm
 
 Refused = list[tuple[Object, list[str]]]
+ON = {"enabled": True}
 MINE = {"existingSecret": "mine"}
 # A value of the wrong kind, and where the message says that it is.
 WRONG: Refused = [
@@ -23,6 +24,22 @@ WRONG: Refused = [
     ({"postgresql": {"mode": "sqlite"}}, ["'bundled', 'cnpg', 'external'"]),
     ({"front": {"serviceType": "Ingress"}}, ["/front/serviceType", "'LoadBalancer'"]),
     ({"networkPolicy": {"engineCidrs": ["here"]}}, ["/networkPolicy/engineCidrs/0"]),
+    *(
+        ({"networkPolicy": {"doorCidrs": [each]}}, ["/networkPolicy/doorCidrs/0"])
+        for each in ("999.1.1.1/24", "10.0.0.0/99", "10.0.0.0", "fd00::/129", "fd00/8")
+    ),
+    ({"networkPolicy": {"dnsPorts": []}}, ["/networkPolicy/dnsPorts", "minItems"]),
+    *(
+        ({"postgresql": {"bundled": {"image": {"tag": each}}}}, ["image/tag", each])
+        for each in ("17", "1.8", "9.6", "alpine", "180")
+    ),
+    *(
+        (
+            {"postgresql": {part: {"parameters": {each: 1}}}},
+            [f"/{part}/parameters", f"'{each}' not allowed"],
+        )
+        for part, each in (("bundled", "a b"), ("cnpg", "Max_Connections"))
+    ),
     ({"fullnameOverride": "-mind"}, ["/fullnameOverride"]),
     ({"engin": {}, "agents": []}, ["'engin' not allowed", "/agents", "want object"]),
 ]
@@ -49,6 +66,17 @@ CONTRARY: Refused = [
         ["8000", "networkPolicy.enginePorts"],
     ),
     (service(type="keda"), ["safetyValidator.autoscaling", "set keda.serverAddress"]),
+    (
+        service(
+            type="keda",
+            keda={"serverAddress": "http://prometheus:9090", "fallbackReplicas": 11},
+        ),
+        ["safetyValidator.autoscaling: keda.fallbackReplicas (11) is above", "lower"],
+    ),
+    (
+        {"monitoring": {"serviceMonitor": ON, "rules": ON}},
+        ["set monitoring.rules.runbookBaseUrl"],
+    ),
     (service(minReplicas=11), ["minReplicas (11) is above maxReplicas (10)"]),
     (service(targetCpu=0, targetMemory=0), ["set targetCpu or targetMemory"]),
     (
@@ -102,6 +130,7 @@ NEEDED: Refused = [
 SHARED: list[Object] = [
     {"global": {}},
     {"global": {"imageRegistry": "x", "a": {"b": [1]}}},
+    {"enabled": True},
 ]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,6 +27,8 @@ VALUES = dict(
 )
 # Read by Python and by the C library.
 RUNTIME = {"MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "PYTHONUNBUFFERED"}
+# Which ends the keys of addresses.
+HASH = re.compile(r"(?<=-url)-[0-9a-f]{8}$")
 DSN = "postgresql://role:secret@database:5432/claude_agi"
 SECRETS = {
     "service-key": "s" * 43,
@@ -73,7 +76,7 @@ def _environment(workload: Workload, files: dict[str, Path]) -> dict[str, str]:
         text = variable.get("value", "")
         if "valueFrom" in variable:
             key = variable["valueFrom"]["secretKeyRef"]["key"]
-            text = SECRETS.get(key, DSN)
+            text = SECRETS.get(HASH.sub("", key), DSN)
         found[variable["name"]] = str(files.get(text, text))
     return found
 

@@ -30,7 +30,7 @@ def test_an_upgrade_loses_no_request_and_no_thought(
 
     figure("rolling upgrade", outcome.summary)
     assert not before & {name_of(pod) for pod in mind.namespace.pods(*SERVICES)}
-    assert outcome.failed_idempotent == []
+    assert not outcome.failed_idempotent, outcome.reasons
     assert outcome.share_answered >= ANSWERED
     for stream, chain in chains.items():
         after = mind.chain(stream)

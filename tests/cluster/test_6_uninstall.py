@@ -1,5 +1,7 @@
 """What is left of it afterwards, and what was asked to stay."""
 
+from contextlib import suppress
+
 import pytest
 from tests.support.cluster.installation import Installation
 from tests.support.cluster.namespace import Namespace, name_of
@@ -23,13 +25,16 @@ def volumes(namespace: Namespace) -> list[str]:
     ]
 
 
+def until_it_holds(namespace: Namespace, expected: set[str]) -> None:
+    """Waits until the namespace holds just that."""
+    with suppress(AssertionError):
+        eventually("", lambda: namespace.everything() == expected, GONE_S)
+    assert namespace.everything() == expected
+
+
 def test_nothing_is_left(mind: Installation, before: set[str]) -> None:
     mind.release.uninstall()
-    eventually(
-        "nothing is left of it",
-        lambda: mind.namespace.everything() == before,
-        GONE_S,
-    )
+    until_it_holds(mind.namespace, before)
     eventually("its volumes are gone", lambda: not volumes(mind.namespace), GONE_S)
 
 
@@ -45,20 +50,18 @@ def test_what_was_asked_to_stay_is_taken_up_again(
 
     fullname = again.release.fullname
     kept = {
-        f"Secret/{fullname}-api-keys",
-        f"Secret/{fullname}-internal",
-        *(
-            f"PersistentVolumeClaim/{name_of(claim)}"
-            for claim in again.namespace.find("PersistentVolumeClaim")
-        ),
+        ("Secret", f"{fullname}-api-keys"),
+        ("Secret", f"{fullname}-internal"),
+        ("PersistentVolumeClaim", f"data-{fullname}-postgresql-0"),
     }
-    eventually(
-        "only that is left",
-        lambda: again.namespace.everything() - before == kept,
-        GONE_S,
-    )
+    until_it_holds(again.namespace, before | {"/".join(each) for each in kept})
 
     again.release.install(*SMALL, KEEP)
     assert again.secret("admin") == key
     found = again.call("GET", f"/api/memory/{told['id']}")
     assert found["content"] == told["content"]
+
+    again.release.uninstall()
+    for kind, name in kept:
+        again.namespace.delete(kind, name)
+    until_it_holds(again.namespace, before)

@@ -139,7 +139,7 @@ class Render:
 
 @cache
 def render(release: str, values: Path) -> Render:
-    """The release, made once a session."""
+    """The release, made once a run."""
     return Render(release, values, render_text(release, values))
 
 

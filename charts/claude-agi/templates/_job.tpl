@@ -1,5 +1,5 @@
 {{- /* A Job that runs once for what it is made of: a plain one, whose name changes with every
-revision and whenever its pod does. Takes (dict "root" $ "component" "x" "spec" "..."). */ -}}
+revision and whenever its pod does. A pod that failed stays, with its log; another follows. Takes (dict "root" $ "component" "x" "spec" "..."). */ -}}
 {{- define "claude-agi.job" -}}
 apiVersion: batch/v1
 kind: Job
@@ -8,7 +8,7 @@ metadata:
   labels:
     {{- include "claude-agi.labels" . | nindent 4 }}
 spec:
-  backoffLimit: 6
+  backoffLimit: 4
   activeDeadlineSeconds: {{ .root.Values.jobs.activeDeadlineSeconds }}
   template:
     {{- .spec | nindent 4 }}

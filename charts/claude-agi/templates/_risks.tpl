@@ -24,6 +24,11 @@ PostgreSQL is a single server: without its node, nothing answers|postgresql.cnpg
 {{- else if not .cnpg.synchronous }}
 A failover of PostgreSQL may lose what was just written|postgresql.cnpg.synchronous: true
 {{- end }}
+{{- if .cnpg.keep }}
+helm uninstall leaves the Cluster and passwords behind|postgresql.cnpg.keep
+{{- else }}
+helm uninstall removes everything that was remembered|postgresql.cnpg.keep: true
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -41,6 +41,9 @@ the name {{ $name }} begins with a digit, as that of a Service cannot: set fulln
 {{- if and (eq $scaling.type "keda") (not $scaling.keda.serverAddress) }}
 {{ $at }}: KEDA must know where Prometheus is: set keda.serverAddress, such as http://prometheus.monitoring:9090
 {{- end }}
+{{- if and (eq $scaling.type "keda") (gt (int $scaling.keda.fallbackReplicas) (int $scaling.maxReplicas)) }}
+{{ $at }}: keda.fallbackReplicas ({{ $scaling.keda.fallbackReplicas }}) is above maxReplicas ({{ $scaling.maxReplicas }}): lower the one or raise the other
+{{- end }}
 {{- $component := kebabcase $key -}}
 {{- $ours := list -}}
 {{- range include "claude-agi.serviceEnv" (dict "root" $ "component" $component "values" $values "role" "x") | fromYamlArray -}}

@@ -24,6 +24,7 @@ def environment(
     for name, value in {
         "API_KEYS_SECRET": KEYS,
         "INTERNAL_SECRET": INTERNAL,
+        "ADDRESSES": "0own",
         "DATABASE_RW_HOST": "db:5432",
         "DATABASE_NAME": "claude_agi",
         "CACHE_HOST": "cache:6379",
@@ -48,10 +49,11 @@ async def test_both_are_filled_once_and_no_line_shows_what_with(
         await fill_secrets()
     assert [texts(kubernetes, name) for name in (KEYS, INTERNAL)] == made
     assert set(made[0]) == {"admin", "read", "keys.json"}
-    assert made[1]["memory-password"] in made[1]["memory-url"]
+    assert made[1]["memory-password"] in made[1]["memory-url-0own"]
     assert [verb for verb, _ in kubernetes.answered].count("patch") == 2
     said = repr(lines)
     assert "memory-password" in said
+    del made[1]["addresses"]
     for text in (*made[0].values(), *made[1].values()):
         assert text not in said
 
@@ -65,7 +67,7 @@ async def test_only_what_changed_is_sent(
     with capture_logs() as lines:
         await fill_secrets()
     after = texts(kubernetes, INTERNAL)
-    added = {"thinking-replica-url", "memory-replica-url", "safety-replica-url"}
+    added = {f"{role}-replica-url-0own" for role in ("thinking", "memory", "safety")}
     assert set(after) - set(before) == added
     assert [line["keys"] for line in lines if "keys" in line] == [sorted(added)]
     environment.delenv("DATABASE_RO_HOST")
@@ -159,6 +161,7 @@ async def test_bytes_that_are_no_text_are_named(kubernetes: FakeKubernetes) -> N
     [
         ("INTERNAL_SECRET", "INTERNAL_SECRET is not set"),
         ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_HOST is not set"),
+        ("ADDRESSES", "ADDRESSES is not set"),
         ("CACHE_HOST", "set CACHE_HOST or CACHE_URL"),
     ],
 )

@@ -1,6 +1,7 @@
 """Load from inside the cluster: a pod that runs `load_client.py`."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,6 +58,11 @@ class Outcome:
     def failed_idempotent(self) -> list[dict[str, Any]]:
         """Those that a caller might have sent twice without harm."""
         return [line for line in self.failed if line["idempotent"]]
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Why calls failed, and how many did."""
+        return Counter(f"{line['failed']}: {line['why'][:200]}" for line in self.failed)
 
     @property
     def summary(self) -> str:

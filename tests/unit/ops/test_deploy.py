@@ -8,16 +8,25 @@ import pytest
 from tests.unit.ops.pages import ROOT
 
 SERVICES = ("thought-generator", "memory-service", "safety-validator")
-INSTALL = (
-    "helm upgrade --install claude-agi charts/claude-agi"
-    " --values charts/claude-agi/values-kind.yaml"
-    " --namespace claude-agi --create-namespace --wait --timeout 5m"
+KEYS = ("thoughtGenerator", "memoryService", "safetyValidator")
+# A service's pods are told its image, else nothing would tell the new from the old.
+INSTALL = " ".join(
+    [
+        "helm upgrade --install claude-agi charts/claude-agi",
+        "--values charts/claude-agi/values-kind.yaml",
+        *(
+            f"--set-string {key}.podAnnotations.image-id=id-of-claude-agi/{service}:dev"
+            for key, service in zip(KEYS, SERVICES, strict=True)
+        ),
+        "--namespace claude-agi --create-namespace --wait --timeout 5m",
+    ]
 )
 # What the real ones answer.
 ANSWERS = {
     "kubectl": '[ -n "$CONTEXT" ] && echo "$CONTEXT"',
-    "docker": '[ "$BUILT_BY" = docker ]',
-    "buildah": '[ "$BUILT_BY" = buildah ]',
+    # A line also where there is no such image.
+    "docker": '[ "$BUILT_BY" = docker ] && echo "id-of-${!#}" || { echo; exit 1; }',
+    "buildah": '[ "$BUILT_BY" = buildah ] && echo "id-of-${!#}"',
     "helm": "",
     "kind": "",
     "minikube": "",
@@ -82,6 +91,7 @@ def test_images_of_buildah_go_into_minikube(tmp_path: Path) -> None:
         f"claude-agi/{service}:dev" for service in SERVICES
     ]
     assert len(loaded) == len(SERVICES)
+    assert machine.calls[-1].strip() == INSTALL
 
 
 def test_another_cluster_pulls_by_itself(tmp_path: Path) -> None:
@@ -90,6 +100,7 @@ def test_another_cluster_pulls_by_itself(tmp_path: Path) -> None:
         CONTEXT="office", NAMESPACE="minds", HELM_FLAGS="--set front.replicas=1 --debug"
     )
     assert code == 0
+    assert "image-id" not in machine.calls[-1]
     assert " --namespace minds " in machine.calls[-1]
     assert machine.calls[-1].endswith("--set front.replicas=1 --debug")
 

@@ -32,9 +32,15 @@ spec:
     {{- include "claude-agi.peers" . | nindent 4 }}
     - namespaceSelector:
         {{- toYaml $policy.prometheusNamespaces | nindent 8 }}
+    {{- with $policy.prometheusCidrs }}
+    {{- include "claude-agi.addresses" . | nindent 4 }}
+    {{- end }}
     {{- if or .root.Values.ingress.enabled .root.Values.httpRoute.enabled }}
     - namespaceSelector:
         {{- toYaml $policy.doorNamespaces | nindent 8 }}
+    {{- with $policy.doorCidrs }}
+    {{- include "claude-agi.addresses" . | nindent 4 }}
+    {{- end }}
     {{- end }}
   ports:
     - port: 8080
@@ -62,32 +68,44 @@ spec:
 
 {{- define "claude-agi.externalEgress" -}}
 - ports:
-    {{- range .Values.networkPolicy.externalPorts }}
-    - port: {{ . }}
-    {{- end }}
+    {{- include "claude-agi.ports" .Values.networkPolicy.externalPorts | nindent 4 }}
+{{- end -}}
+
+{{- define "claude-agi.addresses" -}}
+{{- $peers := list -}}
+{{- range . -}}
+{{- $peers = append $peers (dict "ipBlock" (dict "cidr" .)) -}}
+{{- end -}}
+{{- toYaml $peers -}}
+{{- end -}}
+
+{{- define "claude-agi.ports" -}}
+{{- $ports := list -}}
+{{- range . -}}
+{{- $ports = append $ports (dict "port" .) -}}
+{{- end -}}
+{{- toYaml $ports -}}
 {{- end -}}
 
 {{- /* Where it listens, only the cluster's owner knows. */ -}}
 {{- define "claude-agi.kubernetesEgress" -}}
 - ports:
-    - port: 443
-    - port: 6443
+    {{- include "claude-agi.ports" .Values.networkPolicy.apiServerPorts | nindent 4 }}
 {{- end -}}
 
-{{- /* The cluster's DNS, also as NodeLocal DNSCache. */ -}}
 {{- define "claude-agi.dnsEgress" -}}
+{{- $policy := .Values.networkPolicy -}}
 - to:
     - namespaceSelector:
-        matchLabels:
-          kubernetes.io/metadata.name: kube-system
-      podSelector:
-        matchLabels:
-          k8s-app: kube-dns
-    - ipBlock:
-        cidr: 169.254.20.10/32
+        {{- toYaml $policy.dnsNamespaces | nindent 8 }}
+    {{- with $policy.dnsCidrs }}
+    {{- include "claude-agi.addresses" . | nindent 4 }}
+    {{- end }}
   ports:
-    - port: 53
+    {{- range $policy.dnsPorts }}
+    - port: {{ . }}
       protocol: UDP
-    - port: 53
+    - port: {{ . }}
       protocol: TCP
+    {{- end }}
 {{- end -}}

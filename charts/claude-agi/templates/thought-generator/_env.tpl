@@ -8,7 +8,7 @@
   valueFrom:
     secretKeyRef:
       name: {{ include "claude-agi.internalSecretName" . }}
-      key: cache-url
+      key: cache-url-{{ include "claude-agi.addressesHash" . }}
 - name: THOUGHT_ENGINE
   value: {{ .Values.engine.type }}
 - name: THOUGHT_MODEL

@@ -1,5 +1,10 @@
-"""What the release's two Secrets hold: keys, passwords, and addresses made of them."""
+"""What the release's two Secrets hold: keys, passwords, and addresses made of them.
 
+The keys of addresses end with a hash of the servers that they lead to, ADDRESSES, so
+that pods for other servers read other keys.
+"""
+
+import re
 import secrets
 from collections.abc import Mapping
 from urllib.parse import quote
@@ -7,7 +12,7 @@ from urllib.parse import quote
 import orjson
 
 from bootstrap.database import ROLES
-from bootstrap.dsn import make_dsn, names_database, replace_role
+from bootstrap.dsn import make_dsn, name_origin, names_database, replace_role
 from servicekit.jobs import JobFailed
 
 # 43 characters that mean nothing to a URL, a shell or YAML.
@@ -21,6 +26,12 @@ MADE_ONCE = (
     "cache-password",
     *(f"{role}-password" for role in ROLES),
 )
+
+# The hashes whose addresses are kept, the newest first.
+ADDRESSES_KEY = "addresses"
+# Of the servers now, and of those that pods of upgrades not yet through may still read.
+HASHES_KEPT = 3
+ADDRESS_KEY = re.compile(rf"(?:(?:{'|'.join(ROLES)})(?:-\w+)?|cache)-url-(\w+)")
 
 # A Secret's texts by their keys; None takes one away.
 Texts = Mapping[str, str]
@@ -47,12 +58,33 @@ def complete_internal(known: Texts, environment: Mapping[str, str]) -> Wanted:
     """Passwords between the parts, and how each role reaches its servers."""
     made = {name: _make() for name in MADE_ONCE if not known.get(name)}
     passwords = {**known, **made}
-    wanted: Wanted = {**made, "cache-url": _cache_url(passwords, environment)}
+    current = environment.get("ADDRESSES")
+    if not current:
+        raise JobFailed("ADDRESSES is not set")
+    kept = _kept(known, current)
+    wanted: Wanted = {
+        **made,
+        **_outdated(known, kept),
+        ADDRESSES_KEY: " ".join(kept),
+        f"cache-url-{current}": _cache_url(passwords, environment),
+    }
     for name, address in _addresses(environment).items():
         for role in ROLES:
             password = passwords[f"{role}-password"]
-            wanted[f"{role}-{name}"] = address and replace_role(address, role, password)
+            wanted[f"{role}-{name}-{current}"] = address and replace_role(
+                address, role, password
+            )
     return wanted
+
+
+def _kept(known: Texts, current: str) -> list[str]:
+    before = known.get(ADDRESSES_KEY, "").split()
+    return [current, *(each for each in before if each != current)][:HASHES_KEPT]
+
+
+def _outdated(known: Texts, kept: list[str]) -> Wanted:
+    found = {key: ADDRESS_KEY.fullmatch(key) for key in known}
+    return {key: None for key, match in found.items() if match and match[1] not in kept}
 
 
 def _make() -> str:
@@ -97,8 +129,9 @@ def _address(variable: str, environment: Mapping[str, str]) -> str | None:
     if not dsn:
         return None
     if not names_database(dsn):
+        named = name_origin(f"{variable}_DSN", environment)
         raise JobFailed(
-            f"{variable}_DSN is not an address of a database: write it as "
+            f"{named} is not an address of a database: write it as "
             "postgresql://role:password@host:5432/database, the password "
             "percent-encoded"
         )

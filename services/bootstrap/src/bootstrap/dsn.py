@@ -1,6 +1,13 @@
 """Addresses of PostgreSQL, one for each role."""
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+
+
+def name_origin(variable: str, environment: Mapping[str, str]) -> str:
+    """The variable, with the setting that it comes from where that is told."""
+    origin = environment.get(f"{variable}_FROM")
+    return f"{variable} ({origin})" if origin else variable
 
 
 def make_dsn(hosts: str, database: str) -> str:

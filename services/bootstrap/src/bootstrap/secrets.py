@@ -1,7 +1,7 @@
 """`python -m bootstrap.secrets`: fills the release's two Secrets.
 
 Passwords and keys are made where they are missing, and never again; addresses are
-made anew from them each time.
+made anew from them each time, under keys that end with ADDRESSES.
 """
 
 import base64
