@@ -2,7 +2,7 @@
 
 from tests.support.cluster.helm import Release
 from tests.support.cluster.installation import SERVICES, Installation
-from tests.support.cluster.load import Outcome, load
+from tests.support.cluster.load import load
 from tests.support.cluster.measure import (
     first_thought_s,
     idle_use,
@@ -12,6 +12,7 @@ from tests.support.cluster.measure import (
     upgrade_under_load,
 )
 from tests.support.cluster.namespace import Namespace
+from tests.support.cluster.outcome import Outcome
 
 from benchmarks.figures import Figure
 

@@ -1,15 +1,13 @@
 """Load from inside the cluster: a pod that runs `load_client.py`."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests.support.cluster.installation import FRONT_SERVICE_PORT, Installation
 from tests.support.cluster.namespace import Object
+from tests.support.cluster.outcome import Outcome
 from tests.support.cluster.waiting import eventually
 
 CLIENT = Path(__file__).with_name("load_client.py")
@@ -25,59 +23,6 @@ MIX = ("recall", "thoughts", "validate", "memories", "recall") * 4 + (
 )
 READS = ("recall", "memories")
 IMAGE = "claude-agi/thought-generator:dev"
-
-
-@dataclass
-class Outcome:
-    """What came back, as far as the client has said."""
-
-    lines: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def begun(self) -> bool:
-        """Whether the first call was sent."""
-        return any("begun" in line for line in self.lines)
-
-    @property
-    def ended(self) -> dict[str, Any] | None:
-        """The last line, once it is there."""
-        return next((line for line in self.lines if "sent" in line), None)
-
-    @property
-    def sent(self) -> int:
-        """How many calls there were."""
-        assert self.ended
-        return sum(self.ended["sent"].values())
-
-    @property
-    def failed(self) -> list[dict[str, Any]]:
-        """Every failed call."""
-        return [line for line in self.lines if "failed" in line]
-
-    @property
-    def failed_idempotent(self) -> list[dict[str, Any]]:
-        """Those that a caller might have sent twice without harm."""
-        return [line for line in self.failed if line["idempotent"]]
-
-    @property
-    def reasons(self) -> Counter[str]:
-        """Why calls failed, and how many did."""
-        return Counter(f"{line['failed']}: {line['why'][:200]}" for line in self.failed)
-
-    @property
-    def summary(self) -> str:
-        """In a line."""
-        assert self.ended
-        return (
-            f"{len(self.failed)} of {self.sent} calls failed, "
-            f"{len(self.failed_idempotent)} idempotent; "
-            f"p50 {self.ended['p50_ms']:.0f} ms, p99 {self.ended['p99_ms']:.0f} ms"
-        )
-
-    @property
-    def share_answered(self) -> float:
-        """Of all calls."""
-        return 1 - len(self.failed) / self.sent
 
 
 class Load:
@@ -159,8 +104,8 @@ def load(
 ) -> Iterator[Load]:
     """Load for the time of the block."""
     running = Load(mind)
-    running.start(rate, calls)
     try:
+        running.start(rate, calls)
         yield running
     finally:
         running.remove()

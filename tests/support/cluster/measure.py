@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from kubernetes.utils import parse_quantity
 
 from tests.support.cluster.installation import SERVICES, Installation
-from tests.support.cluster.load import Load, Outcome, load
+from tests.support.cluster.load import Load, load
 from tests.support.cluster.namespace import Namespace, Object, name_of, ready
+from tests.support.cluster.outcome import Outcome
 from tests.support.cluster.waiting import eventually
 
 FIRST_THOUGHT_S = 60.0

@@ -85,12 +85,13 @@ class Namespace:
     def log(self, pod: str, container: str | None = None, lines: int = 5) -> list[str]:
         """The last lines that a container wrote, if there are any."""
         try:
-            text: str = client.CoreV1Api().read_namespaced_pod_log(
+            # Nothing at all where nothing was written yet.
+            text: str | None = client.CoreV1Api().read_namespaced_pod_log(
                 pod, self.name, container=container, tail_lines=lines
             )
         except ApiException:
             return []
-        return text.splitlines()
+        return (text or "").splitlines()
 
     def run(self, pod: str, *command: str) -> str:
         """What a command in a pod prints."""
