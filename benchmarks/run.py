@@ -49,7 +49,7 @@ def _table(figures: list[Figure]) -> str:
     return "\n".join(lines)
 
 
-def _write(figures: list[Figure]) -> Path:
+def _write(figures: list[Figure], named: list[str]) -> Path:
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"],
         cwd=ROOT,
@@ -69,7 +69,9 @@ def _write(figures: list[Figure]) -> Path:
         },
         "figures": [asdict(f) | {"ratio": round(f.ratio, 3)} for f in figures],
     }
-    file = ROOT / "benchmarks" / "results" / f"{now:%Y-%m-%d}-{commit or 'none'}.json"
+    # Figures of a scenario by its name do not take the place of the commit's others.
+    parts = [f"{now:%Y-%m-%d}", commit or "none", *named]
+    file = ROOT / "benchmarks" / "results" / f"{'-'.join(parts)}.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(result, indent=2) + "\n")
     return file
@@ -79,15 +81,14 @@ def main() -> None:
     """Runs the scenarios named; without a name all that need no cluster."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []])
-    names = parser.parse_args().scenario or [
-        each for each in SCENARIOS if each != "cluster"
-    ]
+    named = parser.parse_args().scenario
+    names = named or [each for each in SCENARIOS if each != "cluster"]
     if "cluster" in names and not os.environ.get("KUBECONFIG"):
         parser.error("cluster: set KUBECONFIG")
     os.chdir(ROOT)
     figures = asyncio.run(_measure(names))
     print(_table(figures))
-    print(f"\nwritten to {_write(figures).relative_to(ROOT)}", file=sys.stderr)
+    print(f"\nwritten to {_write(figures, named).relative_to(ROOT)}", file=sys.stderr)
 
 
 if __name__ == "__main__":
