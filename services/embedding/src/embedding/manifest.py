@@ -17,7 +17,7 @@ VOCABULARY_FILE = "vocab.txt"
 MANIFEST_FILE = "manifest.json"
 
 # Vectors of two formats must never be compared: a new graph is a new format.
-FORMAT = 1
+FORMAT = 2
 
 
 def write_manifest(folder: Path) -> None:

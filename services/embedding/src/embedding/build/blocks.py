@@ -1,4 +1,4 @@
-"""Eight-bit weights in blocks, as the MatMulNBits operator reads them."""
+"""Eight-bit weights in blocks, as the GatherBlockQuantized operator reads them."""
 
 from typing import NamedTuple
 
