@@ -15,6 +15,9 @@ FOLDERS += [f"onnxruntime/{part}" for part in ("quantization", "tools", "transfo
 FOLDERS += ["google/protobuf", "google/_upb", "flatbuffers"]
 FILES += ["onnxruntime/capi/libonnxruntime.so.*"]
 
+# What is read where the bytecode beside it is not.
+SOURCES = "**/*.py"
+
 ELF_64_LITTLE = b"\x7fELF\x02\x01"
 
 
@@ -25,6 +28,9 @@ def trim(packages: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)  # may have gone with its parent
     for pattern in FILES:
         for file in list(packages.glob(pattern)):
+            file.unlink()
+    for file in list(packages.glob(SOURCES)):
+        if file.with_suffix(".pyc").exists():
             file.unlink()
     for file in packages.rglob("*.so*"):
         library = file.read_bytes()

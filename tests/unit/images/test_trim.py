@@ -14,8 +14,10 @@ GOES = """
 numpy/tests/test_it.py numpy/ma/tests/deep/data.bin numpy/f2py/rules.py
 numpy/__init__.pyi aiohttp/_parser.pyx aiohttp/_parser.pxd it/it.c it/it.h
 onnxruntime/transformers/models/it.py onnxruntime/capi/libonnxruntime.so.1.32.0
+it/compiled.py
 """.split()
 STAYS = """
+it/compiled.pyc
 numpy/__init__.py numpy/testing/__init__.py anthropic/py.typed it/tests.py it/data.json
 onnxruntime/capi/onnxruntime_pybind11_state.so it-1.0.dist-info/METADATA
 """.split()
