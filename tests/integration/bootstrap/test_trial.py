@@ -78,11 +78,12 @@ async def test_a_mind_that_is_well_passes(
     code, lines = await run_trial(
         **told(mind, MEMORY_RO_DSN=replica_dsn(mind, "memory"))
     )
+    log = (mind.folder / "data" / "logs" / "thought-generator.log").read_text()
+    assert code == 0, "\n".join([*lines, *log.splitlines()[-60:]])
     assert [re.sub(r" +[0-9.]+ s  ", ": ", line) for line in lines] == [
         *(f"ok: {step}" for step in STEPS),
         "all steps passed",
     ]
-    assert code == 0
     await nothing_is_left(person)
 
 
