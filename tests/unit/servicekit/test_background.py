@@ -149,3 +149,26 @@ async def test_work_that_fails_while_it_is_stopped_stays_stopped() -> None:
     await asyncio.sleep(0)
     await asyncio.wait_for(tasks.close(), 5)
     assert begun == 1
+
+
+async def test_a_group_of_tasks_is_begun_again_when_one_of_them_fails() -> None:
+    """The group cancels its parent to tell it, and that stays noted on the parent."""
+    begun = 0
+    done = asyncio.Event()
+
+    async def part() -> None:
+        if begun < 3:
+            raise ConnectionError("away")
+        done.set()
+
+    async def work() -> None:
+        nonlocal begun
+        begun += 1
+        async with asyncio.TaskGroup() as group:
+            group.create_task(part())
+
+    tasks = Background()
+    tasks.start("group", work)
+    await asyncio.wait_for(done.wait(), 5)
+    await tasks.close()
+    assert begun == 3

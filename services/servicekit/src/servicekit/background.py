@@ -49,8 +49,9 @@ class Background:
             except Exception as error:  # noqa: BLE001 - it is logged and begun anew
                 TASK_FAILURES.labels(name).inc()
                 log.warning("background task failed", task=name, error=repr(error))
-                if task.cancelling():
-                    # Letting go failed; it is not begun anew for that.
+                if self._tasks.get(name) is not task:
+                    # Letting go failed; it is not begun anew for that. That it was
+                    # cancelled says less: a failed TaskGroup leaves its parent so.
                     return None
             ran_s = asyncio.get_running_loop().time() - started_s
             pause_s = FIRST_PAUSE_S if ran_s > LONGEST_PAUSE_S else pause_s
