@@ -49,6 +49,10 @@ format: setup ## puts the code into its form
 bench: setup ## measures on this machine; benchmarks/README.md says how
 	@$(BIN)/python benchmarks/run.py
 
+.PHONY: bench-memory
+bench-memory: setup ## measures a million memories, and peers; an hour and more
+	@$(BIN)/python benchmarks/run.py memory peers freshness $(BENCH_FLAGS)
+
 .PHONY: openapi
 openapi: setup ## writes each service's openapi.json anew
 	@for s in memory-service safety-validator thought-generator; do \
@@ -119,7 +123,7 @@ locks: setup ## resolves the dependencies anew, with hashes
 	$$compile --extra migrate --extra build -c requirements/local.txt -o requirements/dev.txt $$all requirements/dev.in; \
 	$$compile --extra build -c requirements/local.txt -o requirements/build.txt \
 	  services/embedding/pyproject.toml requirements/build.in; \
-	for s in $(SERVICES); do $$compile -c requirements/local.txt -o requirements/$$s.txt requirements/$$s.in \
+	for s in $(SERVICES) memory-service-milvus; do $$compile -c requirements/local.txt -o requirements/$$s.txt requirements/$$s.in \
 	  $(PACKAGES:services/%/pyproject.toml=--no-emit-package claude-agi-%); done
 
 # A service's image is what values-kind.yaml asks for. A cluster looks for a name without a host at docker.io.

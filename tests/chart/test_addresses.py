@@ -69,20 +69,31 @@ def _behind(
             yield place, place.ports[target] if isinstance(target, str) else target
 
 
+def _others(release: Render) -> dict[Address, Place]:
+    """The model's server and Milvus, where they are in the same cluster."""
+    settings = release.settings
+    urls = [settings["engine"]["baseUrl"], settings["memory"]["milvus"]["uri"]]
+    return {
+        (each.hostname, each.port): Place("other", {}, {NAME: "elsewhere"})
+        for each in map(urlsplit, urls)
+        if each.hostname and each.port
+    }
+
+
 def test_who_is_told_to_call_is_let_through(release: Render) -> None:
-    """Each address leads to pods of this release, or to the model's server."""
-    model = urlsplit(release.settings["engine"]["baseUrl"])
-    inside = Place("model", {}, {NAME: "models"})
+    """Each address leads to pods of this release, or to a server beside it."""
+    others = _others(release)
     calls = 0
     for workload in release.workloads:
         if workload.component == "secrets":
             continue
         caller = Place(workload.component, workload.labels)
         for name, address in _told(release, workload):
-            if address == (model.hostname, model.port):
-                found = [(inside, address[1])]
-            else:
-                found = _answers(release, address)
+            found = (
+                [(others[address], address[1])]
+                if address in others
+                else _answers(release, address)
+            )
             assert found, f"{workload.name}: {name} leads nowhere"
             for place, port in found:
                 told = f"{workload.name}: {name} leads to {place.name}:{port}"

@@ -2,6 +2,7 @@
 
 import ipaddress
 from itertools import product
+from urllib.parse import urlsplit
 
 import pytest
 from tests.support.network import NAME, Place, lets_through, places_of
@@ -16,7 +17,7 @@ CALLS: Calls = {
     ("memory-service", "safety-validator", 8080),
     *product(("front", "trial"), SERVICES, (8080,)),
     *product(SERVICES, ("postgresql", "postgresql-replica"), (5432,)),
-    ("thought-generator", "cache", 6379),
+    *product(("thought-generator", "memory-service"), ("cache",), (6379,)),
     ("postgresql-replica", "postgresql", 5432),
     ("migrate", "postgresql", 5432),
     ("agents", "thought-generator", 8080),
@@ -44,12 +45,18 @@ def guarded(release: Render) -> Render:
     return render("mind", CHART / "ci" / "default-values.yaml")
 
 
+def _milvus_ports(release: Render) -> set[int]:
+    port = urlsplit(release.settings["memory"]["milvus"]["uri"]).port
+    return {port} if port else set()
+
+
 def _open(release: Render, sources: list[Place], targets: list[Place]) -> Calls:
     policy = release.settings["networkPolicy"]
     ports = {port for _, _, port in CALLS | CLUSTER_CALLS}
     ports |= {port for each in release.workloads for _, port in each.ports}
     for key in ("enginePorts", "externalPorts", "apiServerPorts", "backupPorts"):
         ports |= {*policy[key]}
+    ports |= _milvus_ports(release)
     return {
         (source.name, target.name, port)
         for source, target, port in product(sources, targets, {*ports, 9187, ODD_PORT})
@@ -97,7 +104,7 @@ def test_others_call_only_the_doors(guarded: Render) -> None:
 
 
 def test_the_parts_call_little_else(guarded: Render) -> None:
-    """The model, the API server, and databases of somebody else."""
+    """The model, the API server, and databases and vectors of somebody else."""
     settings = guarded.settings
     policy, engine = settings["networkPolicy"], settings["engine"]
     model = ipaddress.ip_network(policy["engineCidrs"][0])[9]
@@ -113,7 +120,9 @@ def test_the_parts_call_little_else(guarded: Render) -> None:
     if settings["postgresql"]["mode"] == "external":
         callers |= set(product([*SERVICES, "migrate", "trial"], reached, external))
     if settings["cache"]["mode"] == "external":
-        callers |= set(product(["thought-generator"], reached, external))
+        users = ["thought-generator", "memory-service"]
+        callers |= set(product(users, reached, external))
+    callers |= set(product(["memory-service"], reached, _milvus_ports(guarded)))
     if engine["apiKey"] or engine["existingSecret"]:
         found = reached if engine["baseUrl"] else ["outside"]
         callers |= set(product(["thought-generator"], found, policy["enginePorts"]))

@@ -158,6 +158,7 @@ def _keys(release: Render, kind: str, name: str) -> set[str] | None:
     persons: dict[str, set[str]] = {
         settings["auth"]["existingSecret"]: MADE["api-keys"],
         settings["engine"]["existingSecret"]: {"api-key"},
+        settings["memory"]["milvus"]["existingSecret"]: {"token"},
         settings["postgresql"]["external"]["existingSecret"]: {"rw", "ro", "direct"},
         settings["cache"]["external"]["existingSecret"]: {"url"},
     }

@@ -18,6 +18,9 @@ WRONG: Refused = [
     ({"memoryService": {"replicas": "two"}}, ["/memoryService/replicas", "integer"]),
     ({"memoryService": {"image": {"tag": "latest"}}}, ["/memoryService/image/tag"]),
     ({"memoryService": {"poolSize": 0}}, ["/memoryService/poolSize", "minimum"]),
+    ({"memory": {"capacity": -1}}, ["/memory/capacity", "minimum"]),
+    ({"memory": {"milvus": {"uri": "milvus.db"}}}, ["/memory/milvus/uri"]),
+    ({"memory": {"milvus": {"uri": "http://milvus"}}}, ["/memory/milvus/uri"]),
     ({"safety": {"policy": {"rules": []}}}, ["/safety/policy", "want string"]),
     ({"agents": {"ada": {"interval": 3}}}, ["/agents/ada", "'interval' not allowed"]),
     ({"agents": []}, ["/agents", "want object"]),
@@ -65,6 +68,7 @@ CONTRARY: Refused = [
         {"engine": {"baseUrl": "http://vllm:8000", **MINE}},
         ["8000", "networkPolicy.enginePorts"],
     ),
+    ({"memory": {"milvus": MINE}}, ["set memory.milvus.uri"]),
     (service(type="keda"), ["safetyValidator.autoscaling", "set keda.serverAddress"]),
     (
         service(

@@ -26,7 +26,12 @@ VALUES = dict(
     zip(KINDS, ("thoughtGenerator", "memoryService", "safetyValidator"), strict=True)
 )
 # Read by Python and by the C library.
-RUNTIME = {"MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_", "PYTHONUNBUFFERED"}
+RUNTIME = {
+    "MALLOC_ARENA_MAX",
+    "MALLOC_MMAP_THRESHOLD_",
+    "MALLOC_TRIM_THRESHOLD_",
+    "PYTHONUNBUFFERED",
+}
 # Which ends the keys of addresses.
 HASH = re.compile(r"(?<=-url)-[0-9a-f]{8}$")
 DSN = "postgresql://role:secret@database:5432/claude_agi"
@@ -124,6 +129,28 @@ def test_thinking_is_as_the_values_say(release: Render, tmp_path: Path) -> None:
     assert settings.streams_enabled is streams["enabled"]
     assert settings.lease_seconds == streams["leaseSeconds"]
     assert settings.redis_url is not None
+
+
+def test_memory_is_as_the_values_say(release: Render, tmp_path: Path) -> None:
+    """How much, for how long, and where its vectors are."""
+    memory = release.settings["memory"]
+    settings = _settings(release, "memory-service", tmp_path)
+    assert (settings.memory_capacity or 0) == memory["capacity"]
+    assert settings.memory_retention_months == memory["retentionMonths"]
+    assert settings.redis_url is not None
+    assert (settings.milvus_uri or "") == memory["milvus"]["uri"]
+    assert settings.milvus_collection == memory["milvus"]["collection"]
+    assert settings.vector_store == ("milvus" if settings.milvus_uri else "faiss")
+    has_token = settings.milvus_token is not None
+    assert has_token is bool(memory["milvus"]["existingSecret"])
+    pod = release.of_component("memory-service")
+    volumes = {each["name"]: each for each in pod.spec["volumes"]}
+    (folder,) = (
+        volumes[each["name"]]
+        for each in pod.container("memory-service")["volumeMounts"]
+        if each["mountPath"] == str(settings.index_dir)
+    )
+    assert folder["emptyDir"]["sizeLimit"] == memory["indexSize"]
 
 
 def test_minds_are_as_the_values_say(tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 
 import httpx2
 import pytest_asyncio
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from tests.support.llm import mock_model
@@ -26,6 +28,11 @@ TARGET_LABELS = {"namespace", "job", "pod", "container", "service", "endpoint"}
 # What they count may not happen here.
 WITHOUT_SERIES = {
     "claude_agi_background_failures_total",
+    *(
+        f"claude_agi_memory_index_build_seconds_{part}"
+        for part in ("bucket", "count", "sum")
+    ),
+    "claude_agi_memory_snapshot_failures_total",
     "claude_agi_outbox_refused_total",
     "claude_agi_stream_dozes_total",
 }
@@ -36,6 +43,7 @@ THINKER = "thought-generator"
 AGENTS = "/api/thought/agents"
 # Gauges are measured every 15 s.
 MEASURED_S = 25.0
+JOB_S = 30.0
 SPEND = """
 INSERT INTO thinking.budgets (agent_id, day, spent_usd, reserved_tokens)
 VALUES ($1, (now() AT TIME ZONE 'utc')::date, $2, $3)
@@ -100,6 +108,18 @@ async def use_everything(client: httpx2.AsyncClient) -> None:
         headers={"Content-Type": "application/x-ndjson"},
     )
     await client.get("/api/thought/recent")
+    await client.get("/api/memory/recent")
+    job = (await client.post("/api/memory/consolidate", json={})).json()
+
+    async def ended() -> bool:
+        found = (await client.get(f"/api/memory/jobs/{job['id']}")).json()
+        return found["state"] in {"done", "failed"}
+
+    await until(ended, JOB_S)
+    async with Client(
+        streamable_http_client(str(client.base_url.join("/mcp")), http_client=client)
+    ) as model:
+        await model.call_tool("recent", {})
 
 
 async def test_all_that_is_asked_for_is_exported(

@@ -24,7 +24,9 @@
 - name: MALLOC_ARENA_MAX
   value: "2"
 - name: MALLOC_TRIM_THRESHOLD_
-  value: "131072"
+  value: "2097152"
+- name: MALLOC_MMAP_THRESHOLD_
+  value: "2097152"
 - name: PYTHONUNBUFFERED
   value: "1"
 {{- with include (printf "claude-agi.%s.env" .component) .root }}
@@ -142,6 +144,10 @@ spec:
               mountPath: /etc/claude-agi/policy
               readOnly: true
             {{- end }}
+            {{- if eq .component "memory-service" }}
+            - name: index
+              mountPath: /var/lib/claude-agi/index
+            {{- end }}
       volumes:
         - name: tmp
           emptyDir: {}
@@ -155,6 +161,12 @@ spec:
         - name: policy
           configMap:
             name: {{ $name }}-policy
+        {{- end }}
+        {{- if eq .component "memory-service" }}
+        # As long as the pod: a container that starts again goes on from its snapshots.
+        - name: index
+          emptyDir:
+            sizeLimit: {{ .root.Values.memory.indexSize }}
         {{- end }}
 {{- end -}}
 

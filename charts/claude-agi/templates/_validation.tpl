@@ -2,7 +2,7 @@
 alone is in values.schema.json. */ -}}
 {{- define "claude-agi.validate" -}}
 {{- $problems := list -}}
-{{- range list "names" "services" "engine" "doors" "connections" "apis" "data" "monitoring" -}}
+{{- range list "names" "services" "engine" "memory" "doors" "connections" "apis" "data" "monitoring" -}}
 {{- range include (printf "claude-agi.validate.%s" .) $ | splitList "\n" -}}
 {{- with trim . -}}
 {{- $problems = append $problems . -}}
@@ -83,6 +83,14 @@ engine.model is {{ .model }}, whose price is not known: set engine.prices, such 
 {{- if not (has $port (toStrings $.Values.networkPolicy.enginePorts)) }}
 engine.baseUrl is at port {{ $port }}, which is closed: add it to networkPolicy.enginePorts
 {{- end }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- define "claude-agi.validate.memory" -}}
+{{- with .Values.memory.milvus -}}
+{{- if and .existingSecret (not .uri) }}
+memory.milvus.existingSecret is set, but no Milvus: set memory.milvus.uri, or remove the Secret
 {{- end }}
 {{- end }}
 {{- end -}}

@@ -30,6 +30,7 @@ from thought_generator.models import (
     AgentState,
     Draft,
     Limits,
+    Recalled,
     Stream,
     Thought,
     Usage,
@@ -37,6 +38,7 @@ from thought_generator.models import (
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.budgets import BudgetStore
 from thought_generator.stores.leases import SQL, LeaseStore
+from thought_generator.stores.outbox import OutboxStore
 from thought_generator.stores.thoughts import ThoughtStore
 
 LEASE = timedelta(seconds=10)
@@ -127,6 +129,18 @@ async def test_answers_kept_for_keys_go_with_their_agent(
     assert await Idempotency(database).first_answer(key) == "a thought"
     await AgentStore(database).delete(agent_id)
     assert await Idempotency(database).first_answer(key) is None
+
+
+async def test_a_delivery_names_what_was_recalled(
+    database: Database, agent_id: str
+) -> None:
+    """So that memory knows what the thought was made from."""
+    recalled = Recalled(new_id(), 0.5, "a memory", "told")
+    thought = replace(draft(agent_id), recalled=(recalled,))
+    await ThoughtStore(database, "r").commit(thought, None)
+    deliveries = await OutboxStore(database).claim(100)
+    (mine,) = [each for each in deliveries if each.agent_id == agent_id]
+    assert mine.recalled == [recalled.memory_id]
 
 
 class Overtaking(FakeSafety):

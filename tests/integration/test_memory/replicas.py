@@ -110,6 +110,32 @@ class Caller:
         """Deletes one."""
         return await self.http.delete(f"{PREFIX}/{memory_id}", params=self._scope)
 
+    async def history(self, memory_id: str, **parameters: Any) -> Fields:
+        """A page of its changes."""
+        answer = await self.http.get(
+            f"{PREFIX}/{memory_id}/history", params=self._scope | parameters
+        )
+        return _parsed(answer, 200)
+
+    async def forget(self, **fields: Any) -> Fields:
+        """Forgets a value, or what filters find."""
+        body = {"agent_id": self.agent_id} | fields
+        return _parsed(await self.http.post(f"{PREFIX}/forget", json=body), 200)
+
+    async def tombstones(self, **parameters: Any) -> Fields:
+        """A page of what does not come back."""
+        answer = await self.http.get(
+            f"{PREFIX}/tombstones", params=self._scope | parameters
+        )
+        return _parsed(answer, 200)
+
+    async def refused(self, content: str, **fields: Any) -> str:
+        """Writes what is refused with 409; the type of the problem."""
+        body = {"content": content, "agent_id": self.agent_id} | fields
+        answer = await self.http.post(PREFIX, json=body)
+        problem: str = _parsed(answer, 409)["type"]
+        return problem.rpartition(":")[2]
+
     async def stats(self) -> Fields:
         """Counts."""
         answer = await self.http.get(f"{PREFIX}/stats", params=self._scope)

@@ -61,6 +61,11 @@ BODIES: list[tuple[str, Any]] = [
     ("/recall", {"query": "x", "filters": {"metadata": {"a": "\u0000"}}}),
     ("/recall", {"query": "x", "filters": {"colour": "blue"}}),
     ("/recall", {"query": "x", "filters": None}),
+    ("/recall", {"query": "x" * 100_000}),
+    ("/recall", {"query": ""}),
+    ("/recall", {"query": "x", "filters": {"ids": ["a"] * 10_000}}),
+    ("/recall", {"query": "x", "filters": {"user_id": ["a"] * 10_000}}),
+    ("/recall", {"query": "x", "include_history": 1}),
 ]
 
 

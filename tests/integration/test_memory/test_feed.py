@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import errno
+import os
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 from tests.integration.test_memory.replicas import (
     PREFIX,
     Caller,
@@ -19,8 +22,11 @@ from tests.support.waiting import until
 
 from devstack.database import DATABASE, bootstrap
 from devstack.postgres import Postgres, make_dsn
-from memory_service.domain import indexes
-from memory_service.models import MAX_SEQ
+from memory_service.domain import agent_index, indexes, snapshots
+from memory_service.models import MAX_SEQ, Change
+from memory_service.providers.vectors.agent import AgentVectors
+from memory_service.providers.vectors.manifest import NAME as MANIFEST
+from memory_service.stores.queries import QUERIES
 
 EVERYTHING = 1000
 
@@ -66,6 +72,8 @@ async def test_nothing_is_missed_of_many_writers(
     async def read_on(one: Replica) -> None:
         while not stop.is_set():
             await indexed(one, agent)
+            # An answer from the cache waits for nothing.
+            await asyncio.sleep(0)
 
     reading = [asyncio.create_task(read_on(one)) for one in (service, other_service)]
     told = await asyncio.gather(
@@ -232,14 +240,14 @@ async def test_all_connections_cut(
 async def test_pages_of_the_feed_are_whole(
     service: Replica, ada: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexes, "PAGE_CHANGES", 3)
-    monkeypatch.setattr(indexes, "INLINE_CHANGES", 1)
+    monkeypatch.setattr(agent_index, "PAGE_CHANGES", 3)
+    monkeypatch.setattr(agent_index, "INLINE_CHANGES", 1)
     results = await ada.tell_all([f"text {n}" for n in range(11)])
     for result in results[::3]:
         await ada.delete(result["memory"]["id"])
     left = {result["memory"]["seq"] for result in results} - {1, 4, 7, 10}
     assert await indexed(service, ada.agent_id) == left
-    service.context.indexes.drop_all()
+    service.context.indexes.see_timeline("another")
     assert await indexed(service, ada.agent_id) == left
     assert (await ada.stats())["index"] == {
         "kind": "faiss-flat-fp16",
@@ -263,8 +271,71 @@ async def test_agents_that_are_long_unused_make_room(
     assert await callers[0].recall_texts("who") == [f"I am {agent}-0"]
 
 
-async def test_after_a_promotion_that_lost_a_write(memory_folder: Path) -> None:
-    """The new primary lacks the last write: indexes and promises to readers go."""
+@pytest.mark.usefixtures("memory_dsn")
+async def test_vectors_are_looked_up_for_the_changes_of_a_page_alone(
+    database: asyncpg.Connection,
+) -> None:
+    """A join would be planned by what is known of the tables, which is nothing in the
+    first minute of a large import: all memories with all vectors, for instance."""
+    await database.execute("SET plan_cache_mode = force_generic_plan")
+    await database.execute(f"PREPARE changes AS {QUERIES['changes']}")
+    rows = await database.fetch("EXPLAIN EXECUTE changes('ada', 1, 4096, 'model')")
+    plan = [row[0] for row in rows]
+    scans = [place for place, line in enumerate(plan) if "on embeddings" in line]
+    heaps = [place for place in scans if "Bitmap Index" not in plan[place]]
+    assert len(heaps) == 2
+    assert all("Limit" in plan[place - 1] for place in heaps)
+
+
+async def test_an_index_that_finds_no_room_holds_up_no_other(
+    service: Replica,
+    other_service: Replica,
+    agent: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full, other = f"{agent}-full", f"{agent}-other"
+    for name in (full, other):
+        await indexed(other_service, name)
+    apply = AgentVectors.apply
+    refused = 0
+
+    def find_no_room(vectors: AgentVectors, changes: Sequence[Change]) -> None:
+        nonlocal refused
+        if vectors is other_service.context.indexes._open[full].vectors:
+            refused += 1
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        apply(vectors, changes)
+
+    async def refused_again() -> bool:
+        return refused > 2
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(AgentVectors, "apply", find_no_room)
+        kept = await service.caller(full).tell("where there is no room")
+        await until(refused_again)
+        told = await service.caller(other).tell("where there is")
+
+        async def follows() -> bool:
+            return await indexed(other_service, other) == {told["seq"]}
+
+        await until(follows)
+    assert "background task failed" not in {line["event"] for line in logs}
+
+    async def caught_up() -> bool:
+        return await indexed(other_service, full) == {kept["seq"]}
+
+    await until(caught_up)
+
+
+async def test_after_a_promotion_that_lost_a_write(
+    memory_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The new primary lacks the last write: indexes and promises to readers go.
+
+    So does the snapshot, which has it too.
+    """
+    monkeypatch.setattr(indexes, "SNAPSHOT_FROM_VECTORS", 2)
+    monkeypatch.setattr(snapshots, "LOOK_EVERY_S", 0.01)
     folder = memory_folder / "promotion"
     folder.mkdir(0o711)
     first = Postgres.primary(folder)
@@ -272,7 +343,7 @@ async def test_after_a_promotion_that_lost_a_write(memory_folder: Path) -> None:
         await migrate((await bootstrap(first))["memory"])
         password = first.credentials.password("memory")
         async with replica(
-            make_dsn("memory", password, DATABASE, first, standby)
+            make_dsn("memory", password, DATABASE, first, standby), index_dir=tmp_path
         ) as one:
             ada = one.caller("default")
             kept = await ada.tell("kept by both")
@@ -280,6 +351,11 @@ async def test_after_a_promotion_that_lost_a_write(memory_folder: Path) -> None:
             await _cut_off(first)
             await ada.tell("lost with the old primary")
             assert len(await ada.recall("kept or lost")) == 2
+
+            async def saved() -> bool:
+                return bool(list(tmp_path.rglob(MANIFEST)))
+
+            await until(saved)
             await first.stop()
             await standby.promote()
 

@@ -7,7 +7,13 @@ from typing import Any
 import httpx2
 import pytest
 import pytest_asyncio
-from tests.integration.test_memory.replicas import PREFIX, SERVICE_KEY, Replica, replica
+from tests.integration.test_memory.replicas import (
+    PREFIX,
+    SERVICE_KEY,
+    Caller,
+    Replica,
+    replica,
+)
 
 from contracts.ids import new_id
 
@@ -25,6 +31,8 @@ READS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", "/stats", {"params": SCOPE}),
     ("GET", "/export", {"params": SCOPE}),
     ("GET", f"/{ID}", {"params": SCOPE}),
+    ("GET", f"/{ID}/history", {"params": SCOPE}),
+    ("GET", "/tombstones", {"params": SCOPE}),
     ("POST", "/recall", {"json": {"query": "x", "agent_id": "ann"}}),
 ]
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
@@ -33,6 +41,7 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "/import", {"params": SCOPE, "content": LINE}),
     ("PATCH", f"/{ID}", {"params": SCOPE, "json": {"pinned": True}}),
     ("DELETE", f"/{ID}", {"params": SCOPE}),
+    ("POST", "/forget", {"json": {"value": "never said", "agent_id": "ann"}}),
 ]
 
 
@@ -104,6 +113,14 @@ async def test_patterns_alone_are_for_admins(guarded: Replica) -> None:
     assert (await ask(guarded, "admin", call)).status_code == 200
 
 
+async def test_only_an_admin_lifts_what_is_forgotten(guarded: Replica) -> None:
+    call = ("DELETE", f"/tombstones/{ID}", {"params": SCOPE})
+    for key in ("reader", "writer"):
+        assert (await ask(guarded, key, call)).status_code == 403
+    assert (await ask(guarded, "admin", call)).status_code == 404
+    assert (await ask(guarded, "admin", of_another_agent(call))).status_code == 403
+
+
 async def test_a_change_names_the_key(guarded: Replica, database: Any) -> None:
     told = (await ask(guarded, "writer", ("POST", "", {"json": TELL}))).json()
     call = (
@@ -116,3 +133,25 @@ async def test_a_change_names_the_key(guarded: Replica, database: Any) -> None:
         "SELECT changed_by FROM history WHERE memory_id = $1", told["id"]
     )
     assert changed_by == "key-2"
+
+
+async def test_an_id_of_two_agents_is_not_guessed(
+    service: Replica, ada: Caller
+) -> None:
+    """As after an import of one agent's export for another."""
+    told = await ada.tell("The ferry leaves at seven.")
+    bob = service.caller(f"{ada.agent_id}-copy")
+    await bob.take_in([{"content": told["content"], "id": told["id"]}])
+    path = f"{PREFIX}/{told['id']}"
+    for answer in (
+        await ada.http.get(path),
+        await ada.http.patch(path, json={"pinned": True}),
+        await ada.http.delete(path),
+        await ada.http.get(f"{path}/history"),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (
+            409,
+            "urn:claude-agi:problem:memory-ambiguous",
+        )
+    assert (await bob.delete(told["id"])).status_code == 204
+    assert (await ada.http.get(path)).json() == told

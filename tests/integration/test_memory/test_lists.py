@@ -88,7 +88,7 @@ async def test_a_change_keeps_the_id_and_notes_what_it_was(
         pinned=True,
     )
     changed = answer.json()
-    assert answer.headers["X-Memory-Seq"] == "2"
+    assert answer.headers["X-Memory-Seq"] == "3"
     expected = {
         "content": "The key is with Ruth.",
         "metadata": {"by": "Ruth"},
@@ -104,7 +104,7 @@ async def test_a_change_keeps_the_id_and_notes_what_it_was(
         "WHERE agent_id = $1",
         ada.agent_id,
     )
-    assert (row["seq"], row["changed_by"]) == (2, "loopback")
+    assert (row["seq"], row["changed_by"]) == (3, "loopback")
     assert json.loads(row["before"]) == {
         "content": "The key is under the mat.",
         "metadata": {},

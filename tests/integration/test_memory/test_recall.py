@@ -1,14 +1,21 @@
 """What recall finds: by meaning, by words, by both, within filters, and never more."""
 
+import asyncio
 import itertools
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.integration.mind.test_locomo import turns
 from tests.integration.test_memory.replicas import Caller, Fields, Replica
 
-from memory_service.domain import indexes, recall
-from memory_service.stores import reads
+from embedding.model import Embedder
+from memory_service.domain import agent_index, recall
+from memory_service.models import FoundWords
+from memory_service.stores.search import MemorySearch
 
 MODES = ("hybrid", "semantic", "keyword")
 TYPES = ("episodic", "semantic", "working", "procedural", "thought")
@@ -50,7 +57,7 @@ async def test_a_word_more_common_than_is_visited(
     ada: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rare word's memory also holds the common one, which counts for it."""
-    monkeypatch.setattr(reads, "MAX_KEYWORD_VISITS", 20)
+    monkeypatch.setattr(recall, "KEYWORD_VISITS", 20)
     texts = [f"The harbour at dawn, day {n}" for n in range(200)]
     await ada.tell_all([*texts, "A heron at the harbour", "A heron at the lake"])
     found = await ada.recall("heron harbour", mode="keyword", limit=3)
@@ -113,8 +120,9 @@ async def test_no_memories_at_all(ada: Caller) -> None:
 
 async def test_equal_matches_go_by_recency_then_importance(ada: Caller) -> None:
     when = [START - timedelta(days=days) for days in (300, 0, 100)]
-    for time in when:
-        await ada.tell("The same words.", timestamp=time.isoformat(), importance=0.5)
+    same = {"content": "The same words.", "agent_id": ada.agent_id, "importance": 0.5}
+    # An import merges nothing.
+    await ada.take_in([same | {"timestamp": time.isoformat()} for time in when])
     found = await ada.recall("the same words")
     assert [m["timestamp"] for m in found] == [
         time.isoformat().replace("+00:00", "Z") for time in sorted(when, reverse=True)
@@ -236,9 +244,72 @@ async def test_agents_never_meet(service: Replica, agent: str) -> None:
 async def test_a_large_index_is_searched_beside_the_loop(
     ada: Caller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexes, "INLINE_VECTORS", 3)
+    monkeypatch.setattr(agent_index, "INLINE_VECTORS", 3)
     await ada.tell_all([f"Fact {n} about whales" for n in range(10)])
     assert len(await ada.recall("whales", limit=10)) == 10
+
+
+@pytest.mark.parametrize("slow", ["words", "vector"])
+@pytest.mark.parametrize("limit", [3, 30])
+async def test_a_large_index_finds_what_a_small_one_does(
+    service: Replica,
+    ada: Caller,
+    monkeypatch: pytest.MonkeyPatch,
+    slow: str,
+    limit: int,
+) -> None:
+    """Whichever of its two arms comes first."""
+    found = {}
+    await ada.tell_all([f"Whale {n} swam past buoy {n % 7}" for n in range(60)])
+    for query in ("whale at buoy 3", "Whale 17", "swimming"):
+        found[query] = await ada.recall(query, limit=limit)
+    await service.context.caches.drop(ada.agent_id)
+    monkeypatch.setattr(agent_index, "INLINE_VECTORS", 3)
+    embed, words = Embedder.embed, MemorySearch.words
+
+    async def find_words(search: MemorySearch, *args: Any) -> FoundWords:
+        if slow == "words":
+            await asyncio.sleep(0.1)
+        return await words(search, *args)
+
+    def embed_texts(embedder: Embedder, texts: Sequence[str]) -> Any:
+        time.sleep(0.1 if slow == "vector" else 0)
+        return embed(embedder, texts)
+
+    monkeypatch.setattr(MemorySearch, "words", find_words)
+    monkeypatch.setattr(Embedder, "embed", embed_texts)
+    for query, expected in found.items():
+        again = await ada.recall(query, limit=limit)
+        assert [m["id"] for m in again] == [m["id"] for m in expected]
+        for one, other in zip(expected, again, strict=True):
+            assert other["scores"]["semantic"] == pytest.approx(
+                one["scores"]["semantic"], abs=1e-6
+            )
+
+
+async def test_statistics_tell_which_words_are_common(
+    service: Replica,
+    ada: Caller,
+    other_service: Replica,
+    monkeypatch: pytest.MonkeyPatch,
+    database: Any,
+) -> None:
+    texts = [f"The harbour at dawn, day {n}" for n in range(400)]
+    await ada.tell_all([*texts, "A heron at the harbour", "A heron at the lake"])
+    found = await ada.recall("heron harbour", limit=5)
+    await database.execute("ANALYZE memories")
+    search = MemorySearch(service.context.reads)
+    common = await search.common_words(ada.agent_id, 402, 300)
+    # What other tests wrote may hide some of them, but shows none that are not.
+    assert common
+    assert common.keys() <= {"harbour", "dawn", "day"}
+    assert all(0.7 < share < 1.3 for share in common.values())
+    monkeypatch.setattr(recall, "MIN_STATISTICS", 100)
+    monkeypatch.setattr(recall, "KEYWORD_VISITS", 20)
+    again = await Caller(other_service.http, ada.agent_id).recall(
+        "heron harbour", limit=5
+    )
+    assert [m["content"] for m in again[:2]] == [m["content"] for m in found[:2]]
 
 
 async def test_what_expired_unnoticed_makes_room_for_the_next(
@@ -281,3 +352,101 @@ async def test_the_answer_tells_of_the_index(ada: Caller) -> None:
     answer = (await ada.http.post("/api/memory/recall", json=body)).json()
     assert answer["index"] == {"kind": "faiss-flat-fp16", "vectors": 2, "seq": 2}
     assert answer["took_ms"] > 0
+
+
+async def test_common_words_count_in_what_rare_ones_find(
+    ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once known they are not looked up any more, and the answer stays the same."""
+    monkeypatch.setattr(recall, "KEYWORD_VISITS", 20)
+    texts = [f"The harbour at dawn, day {n}" for n in range(200)]
+    await ada.tell_all([*texts, "A heron at the harbour", "A heron at the lake"])
+    first = await ada.recall("heron harbour", limit=5)
+    again = await ada.recall("heron  harbour", limit=5)
+    assert [m["content"] for m in first[:2]] == [
+        "A heron at the harbour",
+        "A heron at the lake",
+    ]
+    assert first[0]["scores"]["keyword"] == pytest.approx(1)
+    assert 0.3 < first[1]["scores"]["keyword"] < 1
+    assert [m["id"] for m in again] == [m["id"] for m in first]
+    for one, other in zip(first, again, strict=True):
+        assert other["scores"]["keyword"] == pytest.approx(one["scores"]["keyword"])
+
+
+async def test_a_text_of_stop_words_alone_is_found_by_them(ada: Caller) -> None:
+    await ada.tell_all(["To be, or not to be?", "A question of taste."])
+    found = await ada.recall_texts("to be or not to be", mode="keyword")
+    assert found == ["To be, or not to be?"]
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_past_versions_are_found_on_request(ada: Caller, mode: str) -> None:
+    told = await ada.tell("The keys hang in the hall.")
+    await ada.tell("The hall was painted green.")
+    await ada.change(told["id"], content="The keys lie in the drawer.")
+    now = await ada.recall_texts("keys hall", mode=mode)
+    assert "The keys hang in the hall." not in now
+    found = await ada.recall("keys hall", mode=mode, include_history=True)
+    assert found[0]["content"] == "The keys hang in the hall."
+    assert found[0]["superseded_by"] == told["id"]
+    facts = {"evidence": "thought"}
+    assert not await ada.recall("keys", filters=facts, include_history=True)
+    for memory in await ada.recall("keys hall", mode=mode, limit=100):
+        assert memory["superseded_by"] is None
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_it_says_when_nothing_is_relevant(ada: Caller, mode: str) -> None:
+    await ada.tell_all(
+        [
+            "Melanie ran a charity race for mental health last Saturday.",
+            "Caroline joined a support group in May.",
+            "The pottery class starts at nine.",
+        ]
+    )
+
+    async def confidence(query: str, **fields: Any) -> float:
+        body = {"query": query, "agent_id": ada.agent_id, "mode": mode} | fields
+        answer = await ada.http.post("/api/memory/recall", json=body)
+        found: float = answer.json()["confidence"]
+        return found
+
+    assert await confidence("When did Melanie run a charity race?") > 0.9
+    assert await confidence("Which compiler flags does the kernel need?") < 0.1
+    few = {"user_id": "nobody"}
+    assert await confidence("Melanie's charity race", filters=few) == 0
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_other_scripts(ada: Caller, mode: str) -> None:
+    texts = [
+        "Анна приехала в Москву вчера",
+        "会议 在 上海 举行",
+        "η Μαρία ζει στην Αθήνα",
+        "Der Zug nach Köln hatte Verspätung",
+    ]
+    await ada.tell_all(texts)
+    for query, expected in (("МОСКВУ", 0), ("上海", 1), ("Αθήνα", 2), ("köln", 3)):
+        found = await ada.recall_texts(query, mode=mode)
+        assert texts[expected] in found
+        if mode == "keyword":
+            assert found == [texts[expected]]
+
+
+async def test_a_conversation_answers_questions_about_it(
+    service: Replica, agent: str, talks: list[dict[str, Any]]
+) -> None:
+    """The share of the turns that answer a question, among the 10 and 25 found."""
+    caller = service.caller(agent)
+    talk = talks[0]
+    await caller.take_in(list(turns(talk, agent)))
+    shares: dict[int, list[float]] = {10: [], 25: []}
+    for question in talk["qa"]:
+        evidence = question.get("evidence")
+        for limit in shares if evidence else ():
+            found = await caller.recall(question["question"], limit=limit)
+            ids = {memory["metadata"]["dia_id"] for memory in found}
+            shares[limit].append(sum(e in ids for e in evidence) / len(evidence))
+    assert np.mean(shares[10]) >= 0.75
+    assert np.mean(shares[25]) >= 0.84

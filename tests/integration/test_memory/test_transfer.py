@@ -1,19 +1,29 @@
 """Import and export: line by line, again and again, without loss."""
 
+import asyncio
 import base64
+import json
+from asyncio.subprocess import DEVNULL, PIPE
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import numpy as np
 import pytest
 from tests.integration.test_memory.replicas import (
     BLOCKED,
     OUTAGE,
     PREFIX,
+    PROGRAM,
     SECRET,
     Caller,
     Fields,
+    Process,
     Replica,
+    SafetyServer,
+    process,
 )
+from tests.support.waiting import until
 
 from contracts.ids import new_id
 from embedding import MODEL_NAME
@@ -160,7 +170,8 @@ async def test_what_is_redacted_takes_its_vector_along(ada: Caller) -> None:
     text = f"My key is {SECRET}."
     line = {"content": text, "embedding": axis(0), "embedding_model": MODEL_NAME}
     await ada.take_in([line])
-    told = await ada.tell(text)
+    # Another person's: it is not merged into the first.
+    told = await ada.tell(text, user_id="ruth")
     assert SECRET not in told["content"]
     first, second = await ada.export(embeddings=True)
     assert first["content"] == told["content"]
@@ -260,3 +271,96 @@ async def test_no_more_imports_at_once_than_there_is_room_for(
     for _ in range(transfer.MAX_IMPORTS + 1):
         totals, _ = await ada.take_in([{"content": "x"}])
         assert totals["imported"] == 1
+
+
+async def send(file: Path, url: str, agent: str) -> tuple[int, list[Fields], str]:
+    """Imports a file by the command: its exit code, failed lines, and what it says."""
+    sending = await asyncio.create_subprocess_exec(
+        *(PROGRAM, "import", file, "--url", url, "--agent", agent),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    told, said = await sending.communicate()
+    assert sending.returncode is not None
+    failures = [json.loads(line) for line in told.splitlines()]
+    return sending.returncode, failures, said.decode()
+
+
+def address(service: Process) -> str:
+    return f"http://127.0.0.1:{service.port}"
+
+
+async def test_the_command_imports_a_file_again_and_again(
+    memory_dsn: str, safety_server: SafetyServer, agent: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "memories.ndjson"
+    told = ['{"content": "one"}', "", "{", f'{{"content": "{BLOCKED}"}}']
+    file.write_text("\n".join([*told, '{"content": "one"}', '{"content": "two"}']))
+    async with process(memory_dsn, SAFETY_URL=safety_server.address) as service:
+        code, failures, said = await send(file, address(service), agent)
+        assert code == 1
+        assert {one["line"]: one["problem"]["status"] for one in failures} == {
+            3: 422,
+            4: 422,
+        }
+        assert "3 imported, 0 skipped, 2 failed" in said
+        file.write_text(file.read_text().replace("{\n", "\n").replace(BLOCKED, "fine"))
+        code, failures, said = await send(file, address(service), agent)
+        assert (code, failures) == (0, [])
+        # What has no id of its own keeps the one that it was given.
+        assert "1 imported, 3 skipped, 0 failed" in said
+        other = file.rename(tmp_path / "others.ndjson")
+        assert "4 imported" in (await send(other, address(service), agent))[2]
+    code, _, said = await send(tmp_path / "none", "http://127.0.0.1:1", agent)
+    assert (code, "No such file" in said) == (2, True)
+
+
+async def test_the_command_says_what_the_service_refuses(
+    memory_dsn: str, safety_server: SafetyServer, tmp_path: Path
+) -> None:
+    file = tmp_path / "memories.ndjson"
+    file.write_text('{"content": "one"}')
+    async with process(memory_dsn, SAFETY_URL=safety_server.address) as service:
+        code, _, said = await send(file, address(service), "not an agent")
+    assert code == 3
+    assert "agent_id" in said
+    assert "broke off after line 0" in said
+
+
+async def test_the_command_outlives_a_killed_service(
+    memory_dsn: str,
+    safety_server: SafetyServer,
+    agent: str,
+    tmp_path: Path,
+    database: asyncpg.Connection,
+) -> None:
+    """Nothing is lost, and what has no id is not doubled."""
+    lines_sent = 12_000
+    vector = {"embedding": packed(axis(0)), "embedding_model": MODEL_NAME}
+    file = tmp_path / "memories.ndjson"
+    with file.open("w") as output:
+        for number in range(lines_sent):
+            output.write(json.dumps({"content": f"line {number}"} | vector) + "\n")
+
+    async def stored() -> int:
+        counted: int = await database.fetchval(
+            "SELECT count(*) FROM embeddings WHERE agent_id = $1", agent
+        )
+        return counted
+
+    async def some_stored() -> bool:
+        return await stored() > 0
+
+    async with process(memory_dsn, SAFETY_URL=safety_server.address) as service:
+        sending = asyncio.create_task(send(file, address(service), agent))
+        await until(some_stored)
+        await service.end(kill=True)
+        assert await stored() < lines_sent
+        await service.start()
+        code, failures, said = await sending
+    assert (code, failures) == (0, [])
+    assert "trying again" in said
+    assert await stored() == lines_sent
+    contents = "SELECT count(DISTINCT content) FROM memories WHERE agent_id = $1"
+    assert await database.fetchval(contents, agent) == lines_sent

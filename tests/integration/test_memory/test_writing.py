@@ -7,11 +7,13 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
 from prometheus_client import REGISTRY
 from tests.integration.test_memory.replicas import (
     BLOCKED,
     OUTAGE,
     PREFIX,
+    READY_S,
     SECRET,
     SERVICE_KEY,
     Caller,
@@ -311,3 +313,90 @@ async def test_writes_at_once_share_a_transaction(
 def embedded_texts() -> float:
     name = "claude_agi_memory_embedding_seconds_count"
     return REGISTRY.get_sample_value(name) or 0.0
+
+
+async def test_a_commit_whose_answer_was_lost_counts_once(
+    ada: Caller, database: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two writes that shared a transaction, one would be merged into another."""
+    stands = await ada.tell("It rains.")
+    commit = Transaction.commit
+
+    async def lose(transaction: Transaction) -> None:
+        await commit(transaction)
+        monkeypatch.setattr(Transaction, "commit", commit)
+        raise asyncpg.ConnectionDoesNotExistError
+
+    async with asyncio.TaskGroup() as writes:
+        before = embedded_texts()
+
+        async def all_embedded() -> bool:
+            return embedded_texts() == before + 3
+
+        async with database.transaction():
+            lock = "SELECT FROM agents WHERE agent_id = $1 FOR UPDATE"
+            await database.execute(lock, ada.agent_id)
+            # The first waits for the agent's row, the others for it.
+            first = writes.create_task(ada.tell("first"))
+            await until(lambda: waits(database))
+            new = writes.create_task(ada.tell("It snows."))
+            merged = writes.create_task(ada.tell("It rains."))
+            await until(all_embedded)
+            commits = 0
+
+            async def lose_second(transaction: Transaction) -> None:
+                nonlocal commits
+                commits += 1
+                await (lose if commits == 2 else commit)(transaction)
+
+            monkeypatch.setattr(Transaction, "commit", lose_second)
+    told = new.result()
+    assert told.get("merged_into") is None
+    assert merged.result()["merged_into"] == stands["id"]
+    assert first.result()["seq"] == 2
+    assert (await ada.stats())["memories"] == 3
+    rows = "SELECT count(*) FROM mentions WHERE agent_id = $1"
+    assert await database.fetchval(rows, ada.agent_id) == 1
+    assert (await ada.get(told["id"])).json()["access_count"] == 0
+
+
+async def waits(database: asyncpg.Connection) -> bool:
+    """Whether somebody waits for what this connection holds."""
+    return bool(
+        await database.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        )
+    )
+
+
+async def test_an_import_whose_commits_answer_was_lost_counts_once(
+    ada: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = Transaction.commit
+
+    async def lose(transaction: Transaction) -> None:
+        await commit(transaction)
+        monkeypatch.setattr(Transaction, "commit", commit)
+        raise asyncpg.ConnectionDoesNotExistError
+
+    monkeypatch.setattr(Transaction, "commit", lose)
+    totals, _ = await ada.take_in([{"content": "one"}, {"content": "two"}])
+    assert totals == {"imported": 2, "skipped": 0, "failed": 0}
+    assert (await ada.stats())["memories"] == 2
+
+
+async def test_counting_accesses_waits_for_nobody(
+    service: Replica, ada: Caller, database: asyncpg.Connection
+) -> None:
+    """Who waits with some rows in hand for others may be waited for by those."""
+    one, other = [await ada.tell(text) for text in ("It rains.", "It snows.")]
+    await service.context.accesses.flush()
+    service.context.accesses.note(ada.agent_id, [one["seq"], other["seq"]])
+    async with database.transaction():
+        row = "SELECT FROM memories WHERE id = $1 FOR UPDATE"
+        await database.execute(row, other["id"])
+        async with asyncio.timeout(READY_S):
+            await service.context.accesses.flush()
+    counts = [(await ada.get(m["id"])).json()["access_count"] for m in (one, other)]
+    assert counts == [1, 0]

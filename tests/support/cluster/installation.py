@@ -1,6 +1,7 @@
 """An installed mind, called through its one address as by `kubectl port-forward`."""
 
 import base64
+import json
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -60,19 +61,33 @@ class Installation:
 
     def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
         """Asks with the admin's key."""
-        if self._client is None:
-            self._client = httpx2.Client(
-                transport=_ThroughTheFront(self.namespace),
-                base_url=f"http://{self.release.fullname}",
-                headers={"Authorization": f"Bearer {self.secret('admin')}"},
-            )
-        return self._client.request(method, path, json=body)
+        return self._caller().request(method, path, json=body)
 
     def call(self, method: str, path: str, body: Any = None) -> Any:
         """The same where the answer has to be a good one."""
         answer = self.ask(method, path, body)
         assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json()
+
+    def take_in(self, lines: bytes, where: str = "") -> dict[str, int]:
+        """Imports memories, a line each; the totals."""
+        answer = self._caller().post(
+            f"/api/memory/import?safety=patterns{where}",
+            content=lines,
+            headers={"Content-Type": "application/x-ndjson"},
+        )
+        assert answer.is_success, f"import: {answer.status_code} {answer.text}"
+        totals: dict[str, int] = json.loads(answer.text.splitlines()[-1])
+        return totals
+
+    def _caller(self) -> httpx2.Client:
+        if self._client is None:
+            self._client = httpx2.Client(
+                transport=_ThroughTheFront(self.namespace),
+                base_url=f"http://{self.release.fullname}",
+                headers={"Authorization": f"Bearer {self.secret('admin')}"},
+            )
+        return self._client
 
     def chain(self, stream: str = "primary", agent: str = "default") -> list[Any]:
         """Every thought of a stream, oldest first."""

@@ -85,7 +85,7 @@ def test_all_from_an_index_is_pinned_by_hash() -> None:
 def test_what_is_copied_is_there(service: str) -> None:
     ignored = Ignored((ROOT / ".dockerignore").read_text())
     for line in every("COPY"):
-        *sources, _ = line.replace("${SERVICE}", service).split()
+        *sources, _ = re.sub(r"\$\{(SERVICE|LOCK)\}", service, line).split()
         if sources[0].startswith("--from="):
             continue
         for source in sources:

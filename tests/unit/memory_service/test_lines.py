@@ -13,7 +13,11 @@ async def chunks_of(text: bytes, size: int) -> AsyncIterator[bytes]:
 
 
 async def split(text: bytes, size: int) -> list[tuple[int, bytes | None]]:
-    return [line async for line in lines.split_lines(chunks_of(text, size))]
+    return [
+        line
+        async for found in lines.split_lines(chunks_of(text, size))
+        for line in found
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7, 1000])

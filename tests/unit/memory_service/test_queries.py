@@ -9,7 +9,25 @@ from memory_service.stores.queries import QUERIES
 from servicekit.migrations import migration_folder
 
 # Of the server or of all agents at once: none of them is on a caller's way.
-OF_NO_AGENT = {"timeline", "expired"}
+OF_NO_AGENT = {
+    "timeline",
+    "expired",
+    # Counts of all agents at once.
+    "claim_counts",
+    "counts_made",
+    "refresh_counts",
+    # The agent is in the words that the statistics hold.
+    "common_words",
+    # Whole partitions.
+    "drop_partition",
+    "make_partition",
+    "partitions_before",
+    # How far a server has come.
+    "replayed_position",
+    "written_position",
+    # The agent is in the name of the lock.
+    "take_turn",
+}
 MEMORIES = {
     name for name, text in QUERIES.items() if "last_accessed_at, superseded_by" in text
 }
@@ -35,7 +53,15 @@ def test_memories_are_read_in_the_order_of_their_fields(name: str) -> None:
 
 
 def test_statements_that_read_memories_are_known() -> None:
-    assert {"memory", "recent", "by_seqs", "standing", "export_page"} == MEMORIES
+    assert {
+        "memory",
+        "recent",
+        "recent_of_type",
+        "recalled",
+        "recalled_alone",
+        "standing",
+        "export_page",
+    } == MEMORIES
 
 
 def test_every_key_begins_with_the_agent() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -45,6 +46,18 @@ class Waiting:
 
     async def waiting(self) -> tuple[int, datetime | None]:
         return len(self.rows), self.rows[0].created_at if self.rows else None
+
+
+class Attentive(FakeMemory):
+    """Knows what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.requests: list[MemoryBatchRequest] = []
+
+    async def remember(self, request: MemoryBatchRequest) -> MemoryBatchResponse:
+        self.requests.append(request)
+        return await super().remember(request)
 
 
 class Strict(FakeMemory):
@@ -91,6 +104,15 @@ async def test_an_outage_of_memory_shows_in_the_gauges() -> None:
         out = False
         await until(lambda: gauge("thoughts") == 0)
     assert [each.content for each in memory.memories] == ["one", "two"]
+
+
+async def test_memory_is_told_what_a_thought_was_made_from() -> None:
+    recalled = (new_id(), new_id())
+    outbox = Waiting(replace(delivery("one"), recalled=recalled))
+    memory = Attentive()
+    async with delivering(outbox, memory):
+        await until(lambda: not outbox.rows)
+    assert memory.requests[0].memories[0].sources == [*recalled]
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

@@ -109,3 +109,15 @@ spec:
       protocol: TCP
     {{- end }}
 {{- end -}}
+
+{{/* The way to the cache, wherever it is. */}}
+{{- define "claude-agi.cacheEgress" -}}
+{{- if eq .Values.cache.mode "bundled" -}}
+- to:
+    {{- include "claude-agi.peers" (dict "root" $ "components" (list "cache")) | nindent 4 }}
+  ports:
+    - port: 6379
+{{- else if ne .Values.postgresql.mode "external" -}}
+{{- include "claude-agi.externalEgress" . }}
+{{- end -}}
+{{- end -}}

@@ -4,11 +4,7 @@
   value: http://{{ $name }}-memory-service:8080
 - name: SAFETY_URL
   value: http://{{ $name }}-safety-validator:8080
-- name: REDIS_URL
-  valueFrom:
-    secretKeyRef:
-      name: {{ include "claude-agi.internalSecretName" . }}
-      key: cache-url-{{ include "claude-agi.addressesHash" . }}
+{{ include "claude-agi.cacheEnv" . }}
 - name: THOUGHT_ENGINE
   value: {{ .Values.engine.type }}
 - name: THOUGHT_MODEL

@@ -7,6 +7,7 @@ from contracts.ids import new_id
 from contracts.memory import (
     Evidence,
     IndexState,
+    KeptMemory,
     Memory,
     MemoryBatchItem,
     MemoryBatchRequest,
@@ -97,6 +98,7 @@ class FakeMemory:
                 RecalledMemory(**memory.model_dump(), score=1.0, scores=scores)
                 for memory in found[: request.limit]
             ],
+            confidence=1.0 if found else 0.0,
             took_ms=0.0,
             index=IndexState(kind="fake", vectors=len(self.memories), seq=0),
         )
@@ -118,7 +120,11 @@ class FakeMemory:
             raise _outage("memory-service")
         return MemoryBatchResponse(
             results=[
-                MemoryBatchItem(memory=self._find(write) or self._store(write))
+                MemoryBatchItem(
+                    memory=KeptMemory(
+                        **(self._find(write) or self._store(write)).model_dump()
+                    )
+                )
                 for write in request.memories
             ]
         )

@@ -1,10 +1,10 @@
 """memory-service's messages."""
 
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StrictBool, StrictInt
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from contracts.base import (
     DEFAULT_AGENT_ID,
@@ -25,15 +25,23 @@ __all__ = [
     "MAX_BATCH_MEMORIES",
     "MAX_CONTENT_CHARS",
     "MAX_QUERY_CHARS",
+    "CacheState",
+    "ConsolidateRequest",
     "Evidence",
+    "ForgetRequest",
+    "ForgetResponse",
     "IndexState",
+    "Job",
+    "KeptMemory",
     "Memory",
     "MemoryBatchItem",
     "MemoryBatchRequest",
     "MemoryBatchResponse",
+    "MemoryHistory",
     "MemoryImport",
     "MemoryList",
     "MemoryPatch",
+    "MemoryRevision",
     "MemoryStats",
     "MemoryType",
     "MemoryWrite",
@@ -44,6 +52,9 @@ __all__ = [
     "RecallScores",
     "RecalledMemory",
     "SignedVerdict",
+    "Tombstone",
+    "TombstoneKind",
+    "TombstoneList",
 ]
 
 MAX_BATCH_MEMORIES = 1000
@@ -55,6 +66,8 @@ MAX_QUERY_CHARS = 8_192
 MAX_TTL_SECONDS = 315_360_000
 # Query parameters of one statement.
 MAX_FILTER_VALUES = 10_000
+# A thought recalls a few memories.
+MAX_SOURCES = 100
 
 
 class MemoryType(StrEnum):
@@ -93,7 +106,11 @@ class SignedVerdict(Contract):
 
 
 class MemoryWrite(Contract):
-    """A memory to keep. A service may bring `id` and the `verdict` it was given."""
+    """A memory to keep. A service may bring `id` and the `verdict` it was given.
+
+    `sources` are the memories that it was made from: deleting one of them deletes what
+    was made from it. What brings an `id` is never merged into another memory.
+    """
 
     content: Annotated[Text, Field(max_length=MAX_CONTENT_CHARS)]
     agent_id: AgentId = DEFAULT_AGENT_ID
@@ -108,6 +125,9 @@ class MemoryWrite(Contract):
     pinned: StrictBool = False
     id: UUID | None = None
     verdict: SignedVerdict | None = None
+    sources: Annotated[list[UUID], Field(max_length=MAX_SOURCES)] = Field(
+        default_factory=list
+    )
 
 
 class MemoryImport(MemoryWrite):
@@ -155,6 +175,12 @@ class Memory(Answer):
     expires_at: Timestamp | None
 
 
+class KeptMemory(Memory):
+    """A memory as a write left it; `merged_into` is its id where it stood before."""
+
+    merged_into: UUID | None = None
+
+
 class MemoryBatchRequest(Contract):
     """Memories to keep, each judged for itself."""
 
@@ -166,7 +192,7 @@ class MemoryBatchRequest(Contract):
 class MemoryBatchItem(Answer):
     """One of the two is set."""
 
-    memory: Memory | None = None
+    memory: KeptMemory | None = None
     problem: Problem | None = None
 
 
@@ -180,6 +206,28 @@ class MemoryList(Answer):
     """A page; `next_cursor` is null at the end."""
 
     memories: list[Memory]
+    next_cursor: str | None
+
+
+class MemoryRevision(Answer):
+    """A change of a memory: `before` and `after` have the fields that changed.
+
+    Of kind `merged` where another write said the same: then `after` is that write,
+    without its content where that was the memory's own.
+    """
+
+    seq: int
+    kind: Literal["changed", "merged"]
+    changed_at: Timestamp
+    changed_by: str
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+class MemoryHistory(Answer):
+    """A page, newest first; `next_cursor` is null at the end."""
+
+    records: list[MemoryRevision]
     next_cursor: str | None
 
 
@@ -234,11 +282,24 @@ class IndexState(Answer):
 
 
 class RecallResponse(Answer):
-    """Best first."""
+    """Best first.
+
+    `confidence` is from 0 to 1: below 0.5 what was asked is more likely about something
+    that the agent has no memory of.
+    """
 
     memories: list[RecalledMemory]
+    # One of an earlier version, met during an upgrade, says nothing of it.
+    confidence: float = 1.0
     took_ms: float
     index: IndexState
+
+
+class CacheState(Answer):
+    """What the answering process holds of answers that it gave."""
+
+    entries: int
+    bytes: int
 
 
 class MemoryStats(Answer):
@@ -249,4 +310,88 @@ class MemoryStats(Answer):
     by_type: dict[str, int]
     index: IndexState
     embedding_model: str
+    cache: CacheState
     replica_lag_seconds: float | None
+
+
+class ConsolidateRequest(Contract):
+    """Whose memories are to be consolidated."""
+
+    agent_id: AgentId = DEFAULT_AGENT_ID
+
+
+class Job(Answer):
+    """Long work on one agent's memories.
+
+    `progress` counts on while it runs: of the changes above `after` and up to `until`
+    those up to `seq` are looked at. `result` is set once it is done, `error` says why
+    it failed.
+    """
+
+    id: UUID
+    agent_id: str
+    kind: Literal["consolidate"]
+    state: Literal["waiting", "running", "done", "failed"]
+    created_at: Timestamp
+    started_at: Timestamp | None
+    ended_at: Timestamp | None
+    progress: dict[str, int]
+    result: dict[str, int] | None
+    error: str | None
+
+
+class ForgetRequest(Contract):
+    """What to forget for good: a value, or all memories that meet the filters.
+
+    A value is met by every memory that has its words one after the other, in whatever
+    writing; so choose one that says what is to go ("Carla Rossi", not "Carla").
+    """
+
+    agent_id: AgentId = DEFAULT_AGENT_ID
+    value: Annotated[Text, Field(max_length=MAX_CONTENT_CHARS)] | None = None
+    filters: RecallFilters | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.value is None) == (self.filters is None):
+            raise ValueError("give either a value or filters")
+        if self.filters is not None and not self.filters.model_dump(exclude_none=True):
+            raise ValueError("filters must name at least one condition")
+        return self
+
+
+class ForgetResponse(Answer):
+    """How many memories were forgotten, and what went with them.
+
+    `versions` are past versions, `derived` what was made from a forgotten memory,
+    `tombstones` the values that nobody can write any more.
+    """
+
+    memories: int
+    versions: int
+    derived: int
+    tombstones: int
+
+
+class TombstoneKind(StrEnum):
+    """Whether a value was deleted, or is forgotten whoever feeds it again."""
+
+    DELETED = "deleted"
+    FORGOTTEN = "forgotten"
+
+
+class Tombstone(Answer):
+    """A value that does not come back; what it was is not kept."""
+
+    id: UUID
+    agent_id: str
+    kind: TombstoneKind
+    created_at: Timestamp
+    created_by: str
+
+
+class TombstoneList(Answer):
+    """A page, newest first; `next_cursor` is null at the end."""
+
+    records: list[Tombstone]
+    next_cursor: str | None

@@ -1,12 +1,12 @@
 """What callers of memory-service may meet.
 
 AppError
-├── NotFound        → MemoryUnknown
+├── NotFound        → MemoryUnknown, JobUnknown, TombstoneUnknown
 ├── InvalidRequest  → BlockedBySafety, VectorUnfit, SeqUnknown
-├── Conflict        → Forgotten
+├── Conflict        → MemoryAmbiguous, Forgotten, Superseded, JobLost, SourcesChanged
 ├── BodyTooLarge    → LineTooLong
-├── Overloaded      → QueueFull
-└── Unavailable     → SafetyUnavailable, NotCaughtUp, NotReady
+├── Overloaded      → QueueFull, TooManyOpening
+└── Unavailable     → SafetyUnavailable, NotCaughtUp, VectorsUnavailable, NotReady
 """
 
 from typing import Any
@@ -27,6 +27,36 @@ class MemoryUnknown(NotFound):
     kind = "memory-unknown"
 
 
+class MemoryAmbiguous(Conflict):
+    """Several agents have a memory of this id."""
+
+    kind = "memory-ambiguous"
+
+
+class JobUnknown(NotFound):
+    """There is no such job."""
+
+    kind = "job-unknown"
+
+
+class JobLost(Conflict):
+    """Another process runs this job by now."""
+
+    kind = "job-lost"
+
+
+class SourcesChanged(Conflict):
+    """What this memory was made from is not what it was."""
+
+    kind = "sources-changed"
+
+
+class TombstoneUnknown(NotFound):
+    """This agent has no such tombstone."""
+
+    kind = "tombstone-unknown"
+
+
 class BlockedBySafety(InvalidRequest):
     """Safety blocked this memory."""
 
@@ -43,9 +73,15 @@ class VectorUnfit(InvalidRequest):
 
 
 class Forgotten(Conflict):
-    """This memory was deleted and does not come back."""
+    """What was deleted or forgotten does not come back."""
 
     kind = "forgotten"
+
+
+class Superseded(Conflict):
+    """A past version stays as it was."""
+
+    kind = "superseded"
 
 
 class LineTooLong(BodyTooLarge):
@@ -58,6 +94,12 @@ class QueueFull(Overloaded):
     """Too many memories are waiting to be stored; try again later."""
 
     kind = "queue-full"
+
+
+class TooManyOpening(Overloaded):
+    """Too many agents are being loaded; try again later."""
+
+    kind = "too-many-opening"
 
 
 class SafetyUnavailable(Unavailable):
@@ -80,6 +122,12 @@ class NotCaughtUp(Unavailable):
     """The write named by X-Min-Seq is not visible here yet; try again later."""
 
     kind = "not-caught-up"
+
+
+class VectorsUnavailable(Unavailable):
+    """The server that keeps the vectors is out; try again later."""
+
+    kind = "vectors-unavailable"
 
 
 class NotReady(Unavailable):

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from contracts.clients import SafetyApi
+from memory_service import sending
 from memory_service.context import Context
-from memory_service.routes import memories, recall, transfer
+from memory_service.routes import forgetting, jobs, mcp, memories, recall, transfer
 from memory_service.settings import Settings
 from servicekit.app import create_app
 from servicekit.server import run_service
@@ -32,7 +33,14 @@ def make_app(settings: ServiceSettings, safety: SafetyApi | None = None) -> Fast
         version=VERSION,
         settings=settings,
         # Fixed paths before those that name a memory.
-        routers=[recall.router, transfer.router, memories.router],
+        routers=[
+            recall.router,
+            transfer.router,
+            jobs.router,
+            forgetting.router,
+            memories.router,
+            mcp.router,
+        ],
         lifespan=lifespan,
         checks={
             "database": context.database.check,
@@ -41,9 +49,16 @@ def make_app(settings: ServiceSettings, safety: SafetyApi | None = None) -> Fast
         },
     )
     app.state.context = context
+    app.state.on_stop = context.let_go
     return app
 
 
 def main() -> None:
     """The command `memory-service`."""
-    run_service("memory-service", "memory_service", Settings, make_app)
+    run_service(
+        "memory-service",
+        "memory_service",
+        Settings,
+        make_app,
+        {"import": sending.main},
+    )

@@ -1,7 +1,7 @@
 """Valkey, which may vanish at any moment: every call has an answer without it."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import redis.asyncio as redis
@@ -64,6 +64,42 @@ class Cache:
         try:
             async with self.client() as client:
                 await client.set(key, value, ex=ttl_s)
+        except CacheAway:
+            return
+
+    async def get_field(self, key: str, field: str) -> bytes | None:
+        """The value of a hash's field, or None when there is none or no cache."""
+        try:
+            async with self.client() as client:
+                value = await client.hget(key, field)
+        except CacheAway:
+            return None
+        return value if isinstance(value, bytes) else None
+
+    async def put_fields(
+        self, key: str, values: Mapping[str, bytes], ttl_s: int, max_fields: int
+    ) -> None:
+        """Keeps fields; the hash lives `ttl_s` longer, and begins anew when full."""
+        try:
+            async with self.client() as client:
+                async with client.pipeline(transaction=False) as calls:
+                    calls.hset(
+                        key, items=[part for pair in values.items() for part in pair]
+                    )
+                    calls.hlen(key)
+                    calls.expire(key, ttl_s)
+                    stored, fields, _ = await calls.execute(raise_on_error=False)
+                # Something else than a hash, or no room: it makes way for the next.
+                if isinstance(stored, ResponseError) or fields > max_fields:
+                    await client.unlink(key)
+        except CacheAway:
+            return
+
+    async def drop(self, key: str) -> None:
+        """Removes a key, if there is a cache."""
+        try:
+            async with self.client() as client:
+                await client.unlink(key)
         except CacheAway:
             return
 

@@ -4,7 +4,7 @@ import argparse
 import gc
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
 import orjson
@@ -33,6 +33,8 @@ ANY_SETTINGS: dict[str, object] = {
     "api_keys_file": None,
 }
 
+Command = Callable[[Sequence[str]], int]
+
 log = structlog.get_logger()
 
 
@@ -59,17 +61,25 @@ def run_service(
     package: str,
     settings_class: type[ServiceSettings],
     create_app: Callable[[ServiceSettings], FastAPI],
+    commands: Mapping[str, Command] | None = None,
 ) -> None:
-    """The command line of a service: serve, `migrate` or `openapi`.
+    """The command line of a service: serve, `migrate`, `openapi` or one of its own.
 
     `create_app` may put an async callable on `app.state.on_stop`; it is awaited
-    when the process is told to stop, before its connections are closed.
+    when the process is told to stop, before its connections are closed. A command of
+    its own gets the arguments that follow it, and returns an exit code.
     """
+    own = commands or {}
+    if sys.argv[1:] and (run := own.get(sys.argv[1])) is not None:
+        sys.exit(run(sys.argv[2:]))
     parser = argparse.ArgumentParser(
         name, description="Settings come from the environment; see the README."
     )
     parser.add_argument(
-        "command", nargs="?", default="serve", choices=("serve", "migrate", "openapi")
+        "command",
+        nargs="?",
+        default="serve",
+        choices=("serve", "migrate", "openapi", *own),
     )
     command = parser.parse_args().command
     if command == "openapi":

@@ -3,16 +3,21 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterable
+from itertools import islice
 
 from memory_service.stores.accesses import AccessStore
 
 # Memories counted between two writes; accesses of further ones go uncounted.
 MAX_NOTED = 10_000
 WRITE_EVERY_S = 5.0
+# A write of so many takes some 10 ms of a core, which recalls need too: between two of
+# them they have it for a while.
+WRITTEN_TOGETHER = 100
+PAUSE_S = 0.1
 
 
 class Accesses:
-    """Gathers accesses and writes them in one statement."""
+    """Gathers accesses and writes many in one statement."""
 
     def __init__(self, store: AccessStore) -> None:
         self._store = store
@@ -29,10 +34,17 @@ class Accesses:
         """Writes for ever."""
         while True:
             await asyncio.sleep(WRITE_EVERY_S)
-            await self.flush()
+            while self._noted:
+                await self._write_some()
+                await asyncio.sleep(PAUSE_S)
 
     async def flush(self) -> None:
         """Writes what was noted; what cannot be written now is dropped."""
-        noted, self._noted = self._noted, Counter()
-        if noted:
-            await self._store.add(noted)
+        while self._noted:
+            await self._write_some()
+
+    async def _write_some(self) -> None:
+        some = dict(islice(self._noted.items(), WRITTEN_TOGETHER))
+        for name in some:
+            del self._noted[name]
+        await self._store.add(some)

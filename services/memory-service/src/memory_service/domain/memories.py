@@ -8,12 +8,12 @@ from uuid import UUID
 from memory_service.domain.feed import Feed
 from memory_service.domain.indexes import Indexes
 from memory_service.domain.written import WrittenSeqs
-from memory_service.errors import MemoryUnknown
-from memory_service.models import Counts, IndexState, Memory, Patch
+from memory_service.errors import MemoryAmbiguous, MemoryUnknown
+from memory_service.models import Counts, IndexState, Memory, Patch, Revision
 from memory_service.providers.embedder import EmbeddingQueue
 from memory_service.providers.safety import Judge
 from memory_service.stores.reads import MemoryReads
-from memory_service.stores.revisions import Revisions
+from memory_service.stores.revisions import Change, Revisions
 
 
 class Memories:
@@ -38,11 +38,18 @@ class Memories:
         self._written = written
 
     async def owner(self, memory_id: UUID, may_reach: Callable[[str], bool]) -> str:
-        """The agent whose memory it is, of those in reach; raises MemoryUnknown."""
-        for agent_id in await self._reads.owners(memory_id):
-            if may_reach(agent_id):
-                return agent_id
-        raise MemoryUnknown(f"there is no memory {memory_id}")
+        """The agent whose memory it is, of those in reach.
+
+        Raises MemoryUnknown, MemoryAmbiguous.
+        """
+        owners = [
+            each for each in await self._reads.owners(memory_id) if may_reach(each)
+        ]
+        if not owners:
+            raise MemoryUnknown(f"there is no memory {memory_id}")
+        if len(owners) > 1:
+            raise MemoryAmbiguous(f"say by agent_id whose {memory_id} is meant")
+        return owners[0]
 
     async def get(self, agent_id: str, memory_id: UUID, min_seq: int) -> Memory:
         """One memory; raises MemoryUnknown."""
@@ -69,30 +76,38 @@ class Memories:
     ) -> tuple[Memory, int]:
         """The memory as changed, and the number of the change.
 
-        New content is judged and embedded like that of a new memory.
+        New content is judged and embedded like that of a new memory. Of two callers at
+        once the last one wins; the history has both. Raises MemoryUnknown, Superseded,
+        Forgotten and what judging raises.
         """
-        memory = await self.get(agent_id, memory_id, 0)
-        vector = None
-        if "content" in patch.changes(memory):
-            assert patch.content is not None
+        vector, content = None, None
+        # Whether it differs is seen under the lock: a replica may be behind.
+        if patch.content is not None:
             content = await self._judge.judge_text(agent_id, patch.content)
-            patch = replace(patch, content=content)
             vector = (await self._embedder.embed_texts([content]))[0]
         changed = await self._revisions.change(
-            agent_id, memory_id, patch, vector, changed_by
+            Change(
+                agent_id,
+                memory_id,
+                replace(patch, content=content),
+                vector,
+                changed_by,
+            )
         )
         if changed is None:
             raise MemoryUnknown(f"{agent_id} has no memory {memory_id}")
         self._note(agent_id, changed[1])
         return changed
 
-    async def delete(self, agent_id: str, memory_id: UUID) -> int:
-        """Deletes a memory for good; the number of the change."""
-        seq = await self._revisions.delete(agent_id, [memory_id])
-        if seq is None:
-            raise MemoryUnknown(f"{agent_id} has no memory {memory_id}")
-        self._note(agent_id, seq)
-        return seq
+    async def history(
+        self, agent_id: str, memory_id: UUID, before: tuple[int, str], limit: int
+    ) -> list[Revision]:
+        """A page of changes, newest first, that come before a (number, kind).
+
+        Raises MemoryUnknown.
+        """
+        await self.get(agent_id, memory_id, 0)
+        return await self._revisions.history(agent_id, memory_id, before, limit)
 
     async def stats(
         self, agent_id: str, min_seq: int

@@ -7,12 +7,13 @@ what arrives meanwhile shares the next commit.
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from memory_service import metrics
 from memory_service.errors import QueueFull
 from memory_service.models import Outcome
-from memory_service.stores.writes import Job, MemoryWrites
+from memory_service.stores.settling import Job
+from memory_service.stores.writes import MemoryWrites
 
 # Calls that wait for a commit; a further one gets 429.
 MAX_WAITING_JOBS = 256
@@ -90,6 +91,7 @@ class WriteQueue:
         """A failure is that of one call alone, where it is not everyone's."""
         if len(together) > 1:
             for waiting in together:
+                waiting.job = replace(waiting.job, again=True)
                 await self._store_together([waiting])
         elif not together[0].settled.done():
             together[0].settled.set_exception(error)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from memory_service.domain.caching import Caches
 from memory_service.domain.feed import Feed
 from memory_service.domain.written import WrittenSeqs
 from memory_service.stores.revisions import Revisions
@@ -22,7 +23,9 @@ class Upkeep:
         idempotency: Idempotency,
         feed: Feed,
         written: WrittenSeqs,
+        caches: Caches,
     ) -> None:
+        self._caches = caches
         self._revisions = revisions
         self._idempotency = idempotency
         self._feed = feed
@@ -35,14 +38,17 @@ class Upkeep:
                 await asyncio.sleep(EXPIRE_EVERY_S)
 
     async def expire_some(self) -> int:
-        """Deletes those that expired first; how many there were."""
+        """Deletes those that expired first; how many, beside other replicas' share."""
+        gone = 0
         expired = await self._revisions.expired(MAX_EXPIRED_TOGETHER)
         for agent_id, memory_ids in expired.items():
-            seq = await self._revisions.delete(agent_id, memory_ids)
+            seq = await self._revisions.delete(agent_id, memory_ids, expired=True)
             if seq is not None:
+                gone += len(memory_ids)
                 self._written.note(agent_id, seq)
                 self._feed.wake(agent_id)
-        return sum(map(len, expired.values()))
+                await self._caches.drop(agent_id)
+        return gone
 
     async def prune_keys(self) -> None:
         """Forgets old idempotency keys for ever."""

@@ -56,6 +56,17 @@ class EmbeddingQueue:
         """For readiness."""
         return None if self._embedder else "the model is being loaded"
 
+    @property
+    def idle(self) -> bool:
+        """Whether no text waits."""
+        return not self._queries and not self._texts
+
+    def embed_here(self, text: str) -> Vector:
+        """The unit vector of one text, made in the caller's own thread."""
+        with metrics.EMBEDDING_SECONDS.time():
+            vector: Vector = self._opened().embed([text])[0]
+        return vector
+
     async def embed_query(self, text: str) -> Vector:
         """The unit vector of one text, before all that is to be stored."""
         return (await self._embed(self._queries, [text]))[0]
@@ -73,8 +84,7 @@ class EmbeddingQueue:
                 await self._embed_run(run)
 
     async def _embed(self, line: deque[_Waiting], texts: Sequence[str]) -> list[Vector]:
-        if self._embedder is None:
-            raise NotReady("the embedding model is being loaded")
+        self._opened()
         if len(self._queries) + len(self._texts) + len(texts) > MAX_WAITING_TEXTS:
             raise QueueFull(f"{MAX_WAITING_TEXTS} texts wait to be embedded at most")
         loop = asyncio.get_running_loop()
@@ -88,6 +98,11 @@ class EmbeddingQueue:
             for one in waiting:
                 one.vector.cancel()
 
+    def _opened(self) -> Embedder:
+        if self._embedder is None:
+            raise NotReady("the embedding model is being loaded")
+        return self._embedder
+
     def _next_run(self) -> list[_Waiting]:
         run: list[_Waiting] = []
         line = self._queries or self._texts
@@ -100,14 +115,12 @@ class EmbeddingQueue:
         return run
 
     async def _embed_run(self, run: Sequence[_Waiting]) -> None:
-        assert self._embedder is not None
+        embed = self._opened().embed
         loop = asyncio.get_running_loop()
         texts = [one.text for one in run]
         try:
             with metrics.EMBEDDING_SECONDS.time():
-                vectors = await loop.run_in_executor(
-                    self._thread, self._embedder.embed, texts
-                )
+                vectors = await loop.run_in_executor(self._thread, embed, texts)
         except Exception as error:  # noqa: BLE001 - it is the callers' to see
             for one in run:
                 if not one.vector.done():

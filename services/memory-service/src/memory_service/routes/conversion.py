@@ -40,8 +40,8 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        """As JSON, times in UTC with a Z."""
-        return write_json(content)
+        """As JSON, times in UTC with a Z; bytes are JSON already."""
+        return content if isinstance(content, bytes) else write_json(content)
 
 
 def write_json(content: Any) -> bytes:
@@ -75,6 +75,7 @@ def to_draft(write: MemoryWrite, now: datetime | None = None) -> Draft:
             now + timedelta(seconds=write.ttl_seconds) if write.ttl_seconds else None
         ),
         verdict=Verdict(**verdict.model_dump()) if verdict else None,
+        sources=list(dict.fromkeys(write.sources)),
     )
 
 
@@ -96,12 +97,14 @@ def to_query(request: RecallRequest) -> Query:
         agent_id=request.agent_id,
         limit=request.limit,
         mode=request.mode.value,
-        filters=_to_filters(request.filters),
+        filters=to_filters(request.filters),
         min_score=request.min_score,
+        include_history=request.include_history,
     )
 
 
-def _to_filters(filters: RecallFilters) -> Filters:
+def to_filters(filters: RecallFilters) -> Filters:
+    """Conditions on memories."""
     types = _values(filters.memory_type)
     evidence = _values(filters.evidence)
     return Filters(
@@ -144,8 +147,15 @@ def problem_fields(error: AppError) -> dict[str, Any]:
     return problem.model_dump(mode="json", exclude_none=True)
 
 
+def kept_fields(kept: Kept) -> Memory | dict[str, Any]:
+    """A memory as a write left it."""
+    if kept.merged_seq is None:
+        return kept.memory
+    return {**memory_fields(kept.memory), "merged_into": kept.memory.id}
+
+
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
     """One result of a batch."""
     if isinstance(outcome, Kept):
-        return {"memory": outcome.memory}
+        return {"memory": kept_fields(outcome)}
     return {"problem": problem_fields(outcome)}

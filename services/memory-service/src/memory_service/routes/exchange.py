@@ -10,9 +10,11 @@ from starlette.types import Receive, Scope, Send
 
 from memory_service.routes.documents import NDJSON
 
-# A client that sends all before it reads anything gets this much ahead of itself;
-# then its request is read only as fast as it reads the answer.
+# What waits for a client that does not read; then its request is read more slowly ...
 MAX_UNREAD_BYTES = 16 * 1024 * 1024
+# ... and a client that has read nothing for this long means to send all before it
+# reads: further lines of its answer are counted and left out.
+PATIENCE_S = 10.0
 
 Work = Callable[[AsyncIterator[bytes]], AsyncGenerator[bytes]]
 
@@ -46,7 +48,7 @@ class Exchange(Response):
             async with aclosing(self._work(_body(receive))) as chunks:
                 async for chunk in chunks:
                     await outgoing.put(chunk)
-            await outgoing.put(b"")
+            outgoing.end()
             await sending
         except ClientGone:
             return
@@ -61,34 +63,66 @@ class _Outgoing:
         self._send = send
         self._chunks: deque[bytes] = deque()
         self._unread_bytes = 0
-        self._changed = asyncio.Condition()
+        self._read = asyncio.Event()
+        self._arrived = asyncio.Event()
+        self._patience_s = PATIENCE_S
+        self._lines_left_out = 0
+        # The chunk that was put last, where that was left out.
+        self._last = b""
 
     async def put(self, chunk: bytes) -> None:
-        """Takes a chunk; an empty one is the end."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._unread_bytes < MAX_UNREAD_BYTES)
-            self._chunks.append(chunk)
-            self._unread_bytes += len(chunk)
-            self._changed.notify_all()
+        """Takes a chunk, or leaves it out where the client does not read."""
+        self._lines_left_out += self._last.count(b"\n")
+        self._last = b""
+        if await self._has_room():
+            self._add(chunk)
+        else:
+            self._last = chunk
+
+    def end(self) -> None:
+        """Says what was left out; the last chunk never is."""
+        if self._lines_left_out:
+            self._add(b'{"left_out":%d}\n' % self._lines_left_out)
+        if self._last:
+            self._add(self._last)
+        self._add(b"")
 
     async def run(self) -> None:
         """Sends until the end."""
         while True:
-            async with self._changed:
-                await self._changed.wait_for(lambda: bool(self._chunks))
+            await self._arrived.wait()
+            self._arrived.clear()
+            while self._chunks:
                 chunk = self._chunks.popleft()
-            await self._send(
-                {
-                    "type": "http.response.body",
-                    "body": chunk,
-                    "more_body": bool(chunk),
-                }
-            )
-            if not chunk:
-                return
-            async with self._changed:
+                await self._send(
+                    {
+                        "type": "http.response.body",
+                        "body": chunk,
+                        "more_body": bool(chunk),
+                    }
+                )
+                if not chunk:
+                    return
                 self._unread_bytes -= len(chunk)
-                self._changed.notify_all()
+                self._patience_s = PATIENCE_S
+                self._read.set()
+
+    async def _has_room(self) -> bool:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                while self._unread_bytes >= MAX_UNREAD_BYTES:
+                    self._read.clear()
+                    await self._read.wait()
+        except TimeoutError:
+            # Until it reads again, nothing waits for it.
+            self._patience_s = 0.0
+            return False
+        return True
+
+    def _add(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+        self._unread_bytes += len(chunk)
+        self._arrived.set()
 
 
 async def _body(receive: Receive) -> AsyncIterator[bytes]:

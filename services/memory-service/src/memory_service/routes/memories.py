@@ -1,5 +1,6 @@
 """Memories in and out, one or many at a time."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,22 +9,27 @@ from fastapi import Query, Request, Response
 
 from contracts.base import AgentId
 from contracts.memory import (
+    KeptMemory,
     Memory,
     MemoryBatchRequest,
     MemoryBatchResponse,
+    MemoryHistory,
     MemoryList,
     MemoryPatch,
     MemoryStats,
     MemoryType,
     MemoryWrite,
 )
-from memory_service.models import Kept, Outcome
+from memory_service import models
+from memory_service.models import MAX_SEQ, Kept, Outcome
 from memory_service.routes.conversion import (
     SEQ_HEADER,
     JsonAnswer,
+    kept_fields,
     outcome_fields,
     to_draft,
     to_patch,
+    write_json,
 )
 from memory_service.routes.documents import SEQ_DOCUMENTED
 from memory_service.routes.parameters import (
@@ -48,11 +54,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @router.post(
     "",
     status_code=201,
-    response_model=Memory,
+    response_model=KeptMemory,
     responses={
         200: {
-            "model": Memory,
-            "description": "A memory stands under this id.",
+            "model": KeptMemory,
+            "description": "A memory stands under this id, or says the same.",
             "headers": SEQ_DOCUMENTED,
         },
         201: {"headers": SEQ_DOCUMENTED},
@@ -64,18 +70,24 @@ async def remember(
     body: MemoryWrite,
     idempotency_key: IdempotencyHeader = None,
 ) -> Response:
-    """Keeps one memory."""
+    """Keeps one memory.
+
+    What says the same as a memory that stands, of the same user, type and evidence, is
+    merged into that one and only counts as a mention of it.
+    """
     caller.check_agent(body.agent_id)
     key = (
         IdempotencyKey.of(body.agent_id, "memory", idempotency_key, body)
         if idempotency_key
         else None
     )
-    (outcome,) = await context_of(request).writing.remember([to_draft(body)], key)
+    (outcome,) = await context_of(request).writing.remember(
+        [to_draft(body)], key, told_by=caller.name
+    )
     if not isinstance(outcome, Kept):
         raise outcome
     return JsonAnswer(
-        outcome.memory, 201 if outcome.fresh else 200, _seq_header([outcome])
+        kept_fields(outcome), 201 if outcome.fresh else 200, _seq_header([outcome])
     )
 
 
@@ -101,7 +113,9 @@ async def remember_batch(
         else None
     )
     drafts = [to_draft(write) for write in body.memories]
-    outcomes = await context_of(request).writing.remember(drafts, key)
+    outcomes = await context_of(request).writing.remember(
+        drafts, key, told_by=caller.name
+    )
     return JsonAnswer(
         {"results": list(map(outcome_fields, outcomes))}, headers=_seq_header(outcomes)
     )
@@ -124,17 +138,21 @@ async def recent(
     if cursor is not None:
         microseconds, seq = map(int, read_cursor(scope, cursor, int, int))
         before = (EPOCH + timedelta(microseconds=microseconds), seq)
-    memories = await context_of(request).memories.recent(
-        agent_id, memory_type, before, limit + 1, min_seq
+
+    def write(memories: Sequence[models.Memory]) -> bytes:
+        page = memories[:limit]
+        more = len(memories) > limit
+        next_cursor = (
+            write_cursor(scope, _microseconds(page[-1].timestamp), page[-1].seq)
+            if more
+            else None
+        )
+        return write_json({"memories": page, "next_cursor": next_cursor})
+
+    answers = context_of(request).answers
+    return JsonAnswer(
+        await answers.recent(agent_id, memory_type, before, limit + 1, min_seq, write)
     )
-    page = memories[:limit]
-    more = len(memories) > limit
-    next_cursor = (
-        write_cursor(scope, _microseconds(page[-1].timestamp), page[-1].seq)
-        if more
-        else None
-    )
-    return JsonAnswer({"memories": page, "next_cursor": next_cursor})
 
 
 @router.get("/stats", response_model=MemoryStats)
@@ -159,6 +177,7 @@ async def stats(
             "lag": max(counts.seq - index.seq, 0),
         },
         "embedding_model": context.embedder.model,
+        "cache": {"entries": context.caches.entries, "bytes": context.caches.bytes},
         "replica_lag_seconds": lag_seconds,
     }
 
@@ -186,7 +205,10 @@ async def change(
     body: MemoryPatch,
     agent_id: OwnerQuery = None,
 ) -> Response:
-    """Changes a memory; what it was goes to its history."""
+    """Changes a memory; what it was goes to its history.
+
+    What it said before is kept as a past version of its own, `superseded_by` this one.
+    """
     owner = await _owner(request, caller, memory_id, agent_id)
     memory, seq = await context_of(request).memories.change(
         owner, memory_id, to_patch(body), caller.name
@@ -203,10 +225,42 @@ async def delete(
     memory_id: UUID,
     agent_id: OwnerQuery = None,
 ) -> Response:
-    """Deletes a memory, its vector and its history; its id stays taken."""
+    """Deletes a memory, all that tells of it and what was made from it.
+
+    Its id stays taken, and its value is refused where it comes by itself: in a thought,
+    a consolidation, an import. A person may tell it anew.
+    """
     owner = await _owner(request, caller, memory_id, agent_id)
-    seq = await context_of(request).memories.delete(owner, memory_id)
+    seq = await context_of(request).forgetting.delete(owner, memory_id, caller.name)
     return Response(status_code=204, headers={SEQ_HEADER: str(seq)})
+
+
+@router.get("/{memory_id}/history", response_model=MemoryHistory)
+async def history(
+    request: Request,
+    caller: Reader,
+    memory_id: UUID,
+    agent_id: OwnerQuery = None,
+    limit: PageQuery = 10,
+    cursor: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Every change of a memory, newest first, and what was merged into it."""
+    owner = await _owner(request, caller, memory_id, agent_id)
+    scope = f"history:{owner}:{memory_id}"
+    before = (MAX_SEQ, "")
+    if cursor is not None:
+        seq, kind = read_cursor(scope, cursor, int, str)
+        before = (int(seq), str(kind))
+    revisions = await context_of(request).memories.history(
+        owner, memory_id, before, limit + 1
+    )
+    page = revisions[:limit]
+    next_cursor = (
+        write_cursor(scope, page[-1].seq, page[-1].kind)
+        if len(revisions) > limit
+        else None
+    )
+    return JsonAnswer({"records": page, "next_cursor": next_cursor})
 
 
 async def _owner(
@@ -220,10 +274,10 @@ async def _owner(
 
 def _seq_header(outcomes: list[Outcome]) -> dict[str, str]:
     """The newest write, where all are of one agent: numbers are an agent's own."""
-    kept = [outcome.memory for outcome in outcomes if isinstance(outcome, Kept)]
-    if len({memory.agent_id for memory in kept}) != 1:
+    kept = [outcome for outcome in outcomes if isinstance(outcome, Kept)]
+    if len({each.memory.agent_id for each in kept}) != 1:
         return {}
-    return {SEQ_HEADER: str(max(memory.seq for memory in kept))}
+    return {SEQ_HEADER: str(max(each.seq for each in kept))}
 
 
 def _microseconds(time: datetime) -> int:

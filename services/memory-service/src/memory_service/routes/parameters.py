@@ -11,6 +11,7 @@ from servicekit.auth import Caller, caller_with
 
 Reader = Annotated[Caller, caller_with("read")]
 Writer = Annotated[Caller, caller_with("write")]
+Admin = Annotated[Caller, caller_with("admin")]
 
 AgentQuery = Annotated[AgentId, Query(description="Whose memories.")]
 OwnerQuery = Annotated[

@@ -11,7 +11,7 @@ from memory_service.models import Exported
 from memory_service.routes.conversion import problem_fields, write_json
 from memory_service.routes.documents import NDJSON, ndjson_answer
 from memory_service.routes.exchange import Exchange
-from memory_service.routes.lines import gather_batches, split_lines, write_exported
+from memory_service.routes.lines import gather_batches, write_exported
 from memory_service.routes.parameters import (
     DEFAULT_AGENT,
     AgentQuery,
@@ -58,7 +58,7 @@ async def take_in(
 
     async def work(body: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
         totals = Totals()
-        batches = gather_batches(split_lines(body), agent_id, caller)
+        batches = gather_batches(body, agent_id, caller)
         try:
             async for report in transfer.take_in(batches):
                 totals = report.totals

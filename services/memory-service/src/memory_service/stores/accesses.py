@@ -13,7 +13,10 @@ class AccessStore:
         self._database = database
 
     async def add(self, accesses: Mapping[tuple[str, int], int]) -> None:
-        """Adds to the counts of memories given by (agent, number)."""
+        """Adds to the counts of memories given by (agent, number).
+
+        Those that are being changed are left out: to know how often matters less.
+        """
         await self._database.fetch(
             QUERIES["count_accesses"],
             [agent_id for agent_id, _ in accesses],

@@ -10,8 +10,8 @@ from memory_service.errors import BlockedBySafety, Forgotten
 from memory_service.models import Kept, Outcome
 from servicekit.errors import AppError
 
-# Agent, id, and whether it was stored then; or why it was not.
-Named = tuple[str, UUID, bool] | AppError
+# Agent, id, whether it was stored then, and the change that merged it; or why not.
+Named = tuple[str, UUID, bool, int | None] | AppError
 
 
 def write_answer(outcomes: Sequence[Outcome]) -> str:
@@ -31,13 +31,15 @@ def _write(outcome: Outcome) -> dict[str, Any]:
             "agent_id": memory.agent_id,
             "id": str(memory.id),
             "fresh": outcome.fresh,
+            "merged_seq": outcome.merged_seq,
         }
     return {"kind": outcome.kind, "detail": outcome.detail, **outcome.members}
 
 
 def _read(item: dict[str, Any]) -> Named:
     if "id" in item:
-        return item["agent_id"], UUID(item["id"]), item["fresh"]
+        merged_seq = item.get("merged_seq")
+        return item["agent_id"], UUID(item["id"]), item["fresh"], merged_seq
     if item["kind"] == BlockedBySafety.kind:
         return BlockedBySafety(item["verdict"])
     return Forgotten(item["detail"])

@@ -6,8 +6,9 @@ from typing import Any
 
 import asyncpg
 
-from memory_service.models import Change, ChangePage
+from memory_service.models import Change, ChangePage, Part
 from memory_service.stores.queries import QUERIES
+from memory_service.stores.rows import in_context
 from servicekit.database import Database
 
 CHANNEL = "memory_changes"
@@ -31,7 +32,11 @@ class ChangeStore:
         last = len(rows) < limit
         return ChangePage(
             [
-                Change(row["memory_seq"], row["thought"], row["vector"])
+                Change(
+                    row["memory_seq"],
+                    Part(row["part"]),
+                    in_context(row["vector"], row["previous"]),
+                )
                 for row in rows
                 if row["seq"] is not None
             ],

@@ -11,40 +11,35 @@ from memory_service.models import (
     MAX_SEQ,
     Counts,
     Exported,
-    Filters,
     Memory,
-    Seqs,
 )
 from memory_service.stores.queries import QUERIES
 from memory_service.stores.rows import (
-    filter_arguments,
     read_memories,
     read_memory,
-    unpack_seqs,
 )
+from memory_service.stores.staleness import Staleness
 from servicekit.database import Database
 from servicekit.replication import replica_lag_seconds
 
-# Rows of memories that one keyword search visits, over all its words: it bounds the
-# time (some 5 ms at 100,000 memories), and rarer words are found whole.
-MAX_KEYWORD_VISITS = 2000
-# Of a long query the words that say most; each costs a look into the index.
-MAX_KEYWORD_TERMS = 16
-# Among fewer memories than these, how rare a word is says little.
-MIN_KEYWORD_TOTAL = 200
+# Most memories are of this type: a page of them is found without looking for it.
+USUAL_TYPE = "episodic"
+# An agent with fewer changes is counted when it is asked for.
+MAX_COUNTED_AT_ONCE = 10_000
 
 
 class MemoryReads:
     """Every answer holds the agent's changes up to `min_seq`, or is SeqUnknown."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, staleness: Staleness) -> None:
         self._database = database
+        self._staleness = staleness
 
     async def memory(
         self, agent_id: str, memory_id: UUID, min_seq: int
     ) -> Memory | None:
         """The memory, if this agent has it."""
-        rows = await self._read("memory", agent_id, min_seq, memory_id)
+        rows = await self.read("memory", agent_id, min_seq, memory_id)
         return next(iter(read_memories(rows)), None)
 
     async def owners(self, memory_id: UUID) -> list[str]:
@@ -62,59 +57,33 @@ class MemoryReads:
     ) -> list[Memory]:
         """A page, newest first, of what lies before a (timestamp, seq)."""
         timestamp, seq = before or (None, MAX_SEQ)
-        rows = await self._read(
-            "recent", agent_id, min_seq, memory_type, timestamp, seq, limit
+        few = memory_type not in (None, USUAL_TYPE)
+        rows = await self.read(
+            "recent_of_type" if few else "recent",
+            agent_id,
+            min_seq,
+            memory_type,
+            timestamp,
+            seq,
+            limit,
         )
         return read_memories(rows)
 
-    async def by_seqs(
-        self, agent_id: str, seqs: list[int], min_seq: int
-    ) -> dict[int, Memory]:
-        """Those that may be recalled, by their numbers."""
-        rows = await self._read("by_seqs", agent_id, min_seq, seqs)
-        found = {memory.seq: memory for memory in read_memories(rows)}
-        missing = [seq for seq in seqs if seq not in found]
-        if missing and self._database.has_replica:
-            # Where the replica lags, or the index does: the primary knows.
-            late = await self._database.fetch(QUERIES["by_seqs"], agent_id, missing)
-            found |= {memory.seq: memory for memory in read_memories(late)}
-        return found
-
-    async def matching(self, agent_id: str, filters: Filters, min_seq: int) -> Seqs:
-        """The numbers of all memories that may be recalled and meet the filters."""
-        rows = await self._read(
-            "matching", agent_id, min_seq, *filter_arguments(filters)
+    async def common_words(
+        self, agent_id: str, total: int, more_than: int
+    ) -> dict[str, float]:
+        """The words of more than so many of an agent's memories, by their shares."""
+        rows = await self._database.read(
+            QUERIES["common_words"], agent_id, float(total), float(more_than)
         )
-        return unpack_seqs(rows[0]["seqs"] if rows else None)
-
-    async def keyword(
-        self,
-        agent_id: str,
-        text: str,
-        total: int,
-        filters: Filters,
-        limit: int,
-        min_seq: int,
-    ) -> dict[int, float]:
-        """Scores from 0 to 1 of those that share words with the text, best first."""
-        rows = await self._read(
-            "keyword",
-            agent_id,
-            min_seq,
-            text,
-            float(max(total, MIN_KEYWORD_TOTAL)),
-            MAX_KEYWORD_VISITS,
-            limit,
-            MAX_KEYWORD_TERMS,
-            *filter_arguments(filters),
-        )
-        if not rows:
-            return {}
-        return dict(zip(rows[0]["seqs"], rows[0]["scores"], strict=True))
+        return {row["word"]: row["share"] for row in rows}
 
     async def counts(self, agent_id: str, min_seq: int) -> Counts:
-        """How many memories there are."""
-        rows = await self._read("counts", agent_id, min_seq)
+        """How many memories there are.
+
+        What was deleted from a large agent is subtracted some time later.
+        """
+        rows = await self.read("counts", agent_id, min_seq, MAX_COUNTED_AT_ONCE)
         types = [row for row in rows if row["memory_type"] is not None]
         return Counts(
             memories=sum(row["memories"] for row in types),
@@ -130,18 +99,22 @@ class MemoryReads:
         rows = await self._database.fetch(
             QUERIES["export_page"], agent_id, after, limit, with_vectors
         )
-        return [Exported(read_memory(row), row["vector"], row["model"]) for row in rows]
+        return [
+            Exported(read_memory(row), row["vector"], row["model"], row["sources"])
+            for row in rows
+        ]
 
     async def replica_lag_seconds(self) -> float | None:
         """How far the replica is behind; None without one, or while it is away."""
         return await replica_lag_seconds(self._database)
 
-    async def _read(
+    async def read(
         self, name: str, agent_id: str, min_seq: int, *args: object
     ) -> list[asyncpg.Record]:
-        rows = await self._database.read(QUERIES[name], agent_id, *args)
-        if _seen(rows) >= min_seq:
-            return rows
+        if not self._staleness.is_stale:
+            rows = await self._database.read(QUERIES[name], agent_id, *args)
+            if _seen(rows) >= min_seq:
+                return rows
         metrics.PRIMARY_READS.inc()
         rows = await self._database.fetch(QUERIES[name], agent_id, *args)
         if _seen(rows) < min_seq:

@@ -1,62 +1,34 @@
 """Transactions that store memories."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
 
+from memory_service.digests import Digester
 from memory_service.errors import Forgotten
-from memory_service.models import Draft, Kept, Memory, Outcome
+from memory_service.models import Draft, Fence, Kept, Memory, Outcome
 from memory_service.stores.answers import write_answer
+from memory_service.stores.consolidation import fetch_unchanged, is_held
 from memory_service.stores.queries import QUERIES
-from memory_service.stores.rows import pack_vector, read_memory
+from memory_service.stores.rows import read_memory, unpack_vector
+from memory_service.stores.settling import (
+    Alike,
+    Fresh,
+    Job,
+    Merge,
+    Name,
+    Settling,
+    key_triple,
+    last_merges,
+)
+from memory_service.stores.tombstones import Stone, Value, find_stones
 from servicekit.database import Database
 from servicekit.idempotency import IdempotencyKey
 
-Name = tuple[str, UUID]
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One call's memories, embedded or settled already; stored together."""
-
-    items: Sequence[Draft | Outcome]
-    key: IdempotencyKey | None = None
-
-    @property
-    def drafts(self) -> list[Draft]:
-        """What is still to be stored."""
-        return [item for item in self.items if isinstance(item, Draft)]
-
-
-@dataclass
-class _Transaction:
-    """What is known under the lock, and what is to be written."""
-
-    now: datetime
-    seqs: dict[str, int]
-    standing: dict[Name, Memory]
-    forgotten: set[Name]
-    taken: set[tuple[str, str, str]]
-    fresh: list[tuple[Memory, bytes]] = field(default_factory=list)
-
-    def settle(self, draft: Draft | Outcome) -> Outcome:
-        """What becomes of a draft; a new memory gets the agent's next number."""
-        if not isinstance(draft, Draft):
-            return draft
-        name = (draft.agent_id, draft.id)
-        if name in self.forgotten:
-            return Forgotten(f"{draft.id} was deleted")
-        if (standing := self.standing.get(name)) is not None:
-            return Kept(standing, fresh=False)
-        self.seqs[draft.agent_id] += 1
-        memory = _make_memory(draft, self.seqs[draft.agent_id], self.now)
-        assert draft.vector is not None
-        self.fresh.append((memory, pack_vector(draft.vector)))
-        self.standing[name] = memory
-        return Kept(memory, fresh=True)
+# Memories of one value that a draft is compared with; merging keeps them few.
+MAX_ALIKE = 8
 
 
 class MemoryWrites:
@@ -70,10 +42,10 @@ class MemoryWrites:
         """What is known of ids that callers bring."""
         async with self._database.connection() as connection:
             standing = await _fetch_standing(connection, names)
-            forgotten = await _fetch_forgotten(connection, names)
+            deleted = await _fetch_names(connection, "forgotten", names)
         return {
             name: Kept(memory, fresh=False) for name, memory in standing.items()
-        } | {name: Forgotten(f"{name[1]} was deleted") for name in forgotten}
+        } | {name: Forgotten(f"{name[1]} was deleted") for name in deleted}
 
     async def store(self, jobs: Sequence[Job]) -> list[list[Outcome] | None]:
         """Stores all jobs in one transaction.
@@ -81,47 +53,110 @@ class MemoryWrites:
         None in place of a job's outcomes: its key has an answer already.
         """
         async with self._database.transaction() as connection:
-            under_lock = await _begin(connection, jobs)
-            outcomes = [self._settle(under_lock, job) for job in jobs]
-            if under_lock.fresh:
-                await self._insert(connection, under_lock)
+            under_lock = await self._begin(connection, jobs)
+            outcomes = [under_lock.settle(job) for job in jobs]
+            await self._write(connection, under_lock)
             await _keep_answers(connection, jobs, outcomes)
         return outcomes
 
-    def _settle(self, under_lock: _Transaction, job: Job) -> list[Outcome] | None:
-        if job.key is not None:
-            triple = _triple(job.key)
-            if triple in under_lock.taken:
-                return None
-            under_lock.taken.add(triple)
-        return [under_lock.settle(item) for item in job.items]
+    async def _begin(
+        self, connection: asyncpg.Connection, jobs: Sequence[Job]
+    ) -> Settling:
+        drafts = [draft for job in jobs for draft in job.drafts]
+        agents = sorted({draft.agent_id for draft in drafts})
+        # From here until the commit nobody else writes for these agents.
+        locked = await connection.fetch(QUERIES["lock_agents"], agents)
+        digesters = {
+            row["agent_id"]: Digester(row["digest_key"], row["anchor_lengths"])
+            for row in locked
+        }
+        brought = [(d.agent_id, d.id) for j in jobs for d in j.drafts if j.may_stand(d)]
+        again = [(d.agent_id, d.id) for job in jobs if job.again for d in job.drafts]
+        sources = [(d.agent_id, source) for d in drafts for source in d.sources]
+        standing = await _fetch_standing(connection, brought)
+        merging = [d for job in jobs for d in job.drafts if job.merges(d)]
+        alike = await self._fetch_alike(connection, merging, digesters, standing)
+        held, unchanged = await _fetch_fenced(connection, jobs)
+        return Settling(
+            now=locked[0]["now"],
+            seqs={row["agent_id"]: row["seq"] for row in locked},
+            digesters=digesters,
+            standing=standing,
+            merged=await _fetch_merged(connection, again, standing),
+            deleted=await _fetch_names(connection, "forgotten", brought)
+            | await _fetch_names(connection, "gone_sources", sources),
+            taken=await _fetch_taken(connection, [job.key for job in jobs if job.key]),
+            stones=await _fetch_stones(connection, drafts, digesters),
+            alike=alike,
+            held=held,
+            unchanged=unchanged,
+        )
+
+    async def _fetch_alike(
+        self,
+        connection: asyncpg.Connection,
+        drafts: Sequence[Draft],
+        digesters: Mapping[str, Digester],
+        standing: dict[Name, Memory],
+    ) -> defaultdict[tuple[str, bytes], list[Alike]]:
+        wanted = {
+            (
+                draft.agent_id,
+                digesters[draft.agent_id].digest_text(draft.content),
+                draft.user_id,
+                draft.memory_type,
+                draft.evidence,
+            )
+            for draft in drafts
+        }
+        found: defaultdict[tuple[str, bytes], list[Alike]] = defaultdict(list)
+        if not wanted:
+            return found
+        rows = await connection.fetch(
+            QUERIES["alike"], *_columns(list(wanted)), self._model, MAX_ALIKE
+        )
+        for row in rows:
+            memory = read_memory(row)
+            name = (memory.agent_id, memory.id)
+            standing[name] = memory
+            vector = row["vector"]
+            found[memory.agent_id, row["digest"]].append(
+                Alike(name, None if vector is None else unpack_vector(vector))
+            )
+        return found
+
+    async def _write(
+        self, connection: asyncpg.Connection, under_lock: Settling
+    ) -> None:
+        if under_lock.fresh or under_lock.merges:
+            await self._insert(connection, under_lock)
+        if under_lock.merges:
+            await connection.execute(
+                QUERIES["merge_memories"],
+                *_columns([_merge_row(m) for m in last_merges(under_lock.merges)]),
+                *_columns([_mention_row(m) for m in under_lock.merges]),
+            )
+        sources = [row for fresh in under_lock.fresh for row in _source_rows(fresh)]
+        sources += [row for merge in under_lock.merges for row in _merged_rows(merge)]
+        if sources:
+            await connection.execute(QUERIES["insert_sources"], *_columns(sources))
+        if under_lock.lifted:
+            lifted = _columns(list(under_lock.lifted))
+            await connection.execute(QUERIES["lift"], *lifted)
 
     async def _insert(
-        self, connection: asyncpg.Connection, under_lock: _Transaction
+        self, connection: asyncpg.Connection, under_lock: Settling
     ) -> None:
-        columns = zip(*map(_insert_row, under_lock.fresh), strict=True)
+        rows = [_insert_row(fresh) for fresh in under_lock.fresh]
+        *columns, digests = _columns(rows) if rows else [[] for _ in range(15)]
         await connection.execute(
             QUERIES["insert_memories"],
-            *map(list, columns),
+            *columns,
             self._model,
             list(under_lock.seqs),
             list(under_lock.seqs.values()),
+            digests,
         )
-
-
-async def _begin(connection: asyncpg.Connection, jobs: Sequence[Job]) -> _Transaction:
-    drafts = [draft for job in jobs for draft in job.drafts]
-    agents = sorted({draft.agent_id for draft in drafts})
-    # From here until the commit nobody else writes for these agents.
-    locked = await connection.fetch(QUERIES["lock_agents"], agents)
-    brought = [(draft.agent_id, draft.id) for draft in drafts if draft.brought_id]
-    return _Transaction(
-        now=locked[0]["now"],
-        seqs={row["agent_id"]: row["seq"] for row in locked},
-        standing=await _fetch_standing(connection, brought),
-        forgotten=await _fetch_forgotten(connection, brought),
-        taken=await _fetch_taken(connection, [job.key for job in jobs if job.key]),
-    )
 
 
 async def _fetch_standing(
@@ -133,23 +168,62 @@ async def _fetch_standing(
     return {(row["agent_id"], row["id"]): read_memory(row) for row in rows}
 
 
-async def _fetch_forgotten(
-    connection: asyncpg.Connection, names: Sequence[Name]
+async def _fetch_merged(
+    connection: asyncpg.Connection, names: Sequence[Name], standing: Iterable[Name]
+) -> dict[Name, int]:
+    if not names:
+        return {}
+    rows = await connection.fetch(
+        QUERIES["merged"],
+        list({agent_id for agent_id, _ in names}),
+        [memory_id for _, memory_id in standing],
+        [draft_id for _, draft_id in names],
+    )
+    return {(row["agent_id"], row["id"]): row["seq"] for row in rows}
+
+
+async def _fetch_names(
+    connection: asyncpg.Connection, query: str, names: Sequence[Name]
 ) -> set[Name]:
     if not names:
         return set()
-    rows = await connection.fetch(QUERIES["forgotten"], *_columns(names))
+    rows = await connection.fetch(QUERIES[query], *_columns(names))
     return {(row["agent_id"], row["memory_id"]) for row in rows}
 
 
 async def _fetch_taken(
     connection: asyncpg.Connection, keys: Iterable[IdempotencyKey]
 ) -> set[tuple[str, str, str]]:
-    triples = list(map(_triple, keys))
+    triples = list(map(key_triple, keys))
     if not triples:
         return set()
     rows = await connection.fetch(QUERIES["taken_keys"], *_columns(triples))
     return {tuple(row) for row in rows}
+
+
+async def _fetch_stones(
+    connection: asyncpg.Connection,
+    drafts: Sequence[Draft],
+    digesters: Mapping[str, Digester],
+) -> dict[UUID, list[Stone]]:
+    values = [
+        Value(d.agent_id, digesters[d.agent_id], d.content, d.metadata) for d in drafts
+    ]
+    stones = await find_stones(connection, values)
+    return {draft.id: met for draft, met in zip(drafts, stones, strict=True) if met}
+
+
+async def _fetch_fenced(
+    connection: asyncpg.Connection, jobs: Sequence[Job]
+) -> tuple[set[Fence], set[Name]]:
+    """The fences that still hold, until the commit, and their sources as they were."""
+    held: set[Fence] = set()
+    unchanged: set[Name] = set()
+    for job in jobs:
+        if job.fence is not None and await is_held(connection, job.fence):
+            held.add(job.fence)
+            unchanged |= await fetch_unchanged(connection, job.fence, job.drafts)
+    return held, unchanged
 
 
 async def _keep_answers(
@@ -166,35 +240,57 @@ def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _triple(key: IdempotencyKey) -> tuple[str, str, str]:
-    return key.agent_id, key.operation, key.key
+def _source_rows(fresh: Fresh) -> list[tuple[object, ...]]:
+    memory = fresh.memory
+    return [
+        (memory.agent_id, memory.id, source, fresh.consolidates)
+        for source in fresh.sources
+    ]
 
 
-def _make_memory(draft: Draft, seq: int, now: datetime) -> Memory:
-    return Memory(
-        id=draft.id,
-        seq=seq,
-        agent_id=draft.agent_id,
-        user_id=draft.user_id,
-        session_id=draft.session_id,
-        content=draft.content,
-        memory_type=draft.memory_type,
-        importance=draft.importance,
-        timestamp=draft.timestamp,
-        created_at=now,
-        updated_at=now,
-        metadata=draft.metadata,
-        evidence=draft.evidence,
-        pinned=draft.pinned,
-        access_count=0,
-        last_accessed_at=None,
-        superseded_by=None,
-        expires_at=draft.expires_at,
+def _merged_rows(merge: Merge) -> list[tuple[object, ...]]:
+    """What says the same as a memory was made from the sources of both."""
+    memory = merge.memory
+    return [
+        (memory.agent_id, memory.id, source, False)
+        for source in merge.draft.sources
+        if source != memory.id
+    ]
+
+
+def _merge_row(merge: Merge) -> tuple[object, ...]:
+    memory = merge.memory
+    return (
+        memory.agent_id,
+        memory.id,
+        memory.timestamp,
+        merge.seq,
+        memory.importance,
+        memory.pinned,
+        memory.expires_at,
+        memory.access_count,
     )
 
 
-def _insert_row(fresh: tuple[Memory, bytes]) -> tuple[object, ...]:
-    memory, vector = fresh
+def _mention_row(merge: Merge) -> tuple[object, ...]:
+    draft = merge.draft
+    return (
+        draft.agent_id,
+        merge.memory.id,
+        merge.seq,
+        draft.id,
+        draft.user_id,
+        draft.session_id,
+        None if merge.same_text else draft.content,
+        draft.timestamp,
+        draft.metadata,
+        draft.evidence,
+        merge.merged_by,
+    )
+
+
+def _insert_row(fresh: Fresh) -> tuple[object, ...]:
+    memory = fresh.memory
     return (
         memory.agent_id,
         memory.id,
@@ -209,5 +305,6 @@ def _insert_row(fresh: tuple[Memory, bytes]) -> tuple[object, ...]:
         memory.evidence,
         memory.pinned,
         memory.expires_at,
-        vector,
+        fresh.vector,
+        fresh.digest,
     )

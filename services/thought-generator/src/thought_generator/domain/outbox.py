@@ -144,4 +144,6 @@ def _memory(delivery: Delivery) -> MemoryWrite:
         timestamp=delivery.created_at,
         metadata={"stream": delivery.stream, "seq": delivery.seq},
         verdict=SignedVerdict(**delivery.verdict) if delivery.verdict else None,
+        # Deleting one of them deletes what still carries it.
+        sources=list(delivery.recalled),
     )

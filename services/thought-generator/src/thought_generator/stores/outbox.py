@@ -1,6 +1,6 @@
 """Thoughts on their way to memory, in PostgreSQL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -23,6 +23,8 @@ class Delivery:
     content: str
     created_at: datetime
     verdict: dict[str, str] | None
+    # The memories that it was thought from.
+    recalled: Sequence[UUID] = ()
 
 
 class OutboxStore:
@@ -43,6 +45,7 @@ class OutboxStore:
                 content=row["content"],
                 created_at=row["created_at"],
                 verdict=row["verdict"],
+                recalled=row["recalled"],
             )
             for row in rows
         ]

@@ -1,7 +1,15 @@
--- The memories of $1 numbered above $2, with their vectors if $4.
+-- The memories of $1 numbered above $2, with what they were made from, as many as an
+-- import takes, and with their vectors if $4.
 SELECT
     embeddings.model,
     embeddings.vector,
+    ARRAY(
+        SELECT source_id
+        FROM sources
+        WHERE sources.agent_id = $1 AND sources.memory_id = memory.id
+        ORDER BY source_id
+        LIMIT 100
+    ) AS sources,
     memory.*
 FROM (
     SELECT
@@ -12,6 +20,7 @@ FROM (
     WHERE
         agent_id = $1
         AND seq > $2
+        AND superseded_by IS NULL
         AND (expires_at IS NULL OR expires_at > now())
     ORDER BY seq
     LIMIT $3

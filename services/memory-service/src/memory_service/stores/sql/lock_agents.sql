@@ -3,4 +3,4 @@
 INSERT INTO agents AS agent (agent_id, seq)
 SELECT agent_id, 0 FROM unnest($1::text[]) AS agent_id
 ON CONFLICT (agent_id) DO UPDATE SET seq = agent.seq
-RETURNING agent_id, seq, now() AS now
+RETURNING agent_id, seq, digest_key, anchor_lengths, now() AS now

@@ -11,6 +11,7 @@ LEFT JOIN LATERAL (
         agent_id = $1
         AND ($2::text IS NULL OR memory_type = $2)
         AND (timestamp, seq) < (coalesce($3::timestamptz, 'infinity'), $4::bigint)
+        AND superseded_by IS NULL
         AND (expires_at IS NULL OR expires_at > now())
     ORDER BY timestamp DESC, seq DESC
     LIMIT $5

@@ -15,7 +15,18 @@ claimed AS (
     RETURNING o.agent_id, o.thought_id, o.verdict
 )
 
-SELECT t.agent_id, t.id, t.stream, t.seq, t.content, t.created_at, c.verdict
+SELECT
+    t.agent_id,
+    t.id,
+    t.stream,
+    t.seq,
+    t.content,
+    t.created_at,
+    c.verdict,
+    ARRAY(
+        SELECT (memory ->> 'memory_id')::uuid
+        FROM jsonb_array_elements(t.recalled) AS memory
+    ) AS recalled
 FROM claimed AS c
 JOIN thoughts AS t ON t.agent_id = c.agent_id AND t.id = c.thought_id
 ORDER BY t.position

@@ -1,4 +1,5 @@
--- Those of $1's memories numbered $2 that may be recalled.
+-- A page of $1's memories of a type $2 that is not the usual one, newest first, that
+-- begins after ($3, $4).
 SELECT agent.seq AS agent_seq, memory.*
 FROM agents AS agent
 LEFT JOIN LATERAL (
@@ -9,8 +10,13 @@ LEFT JOIN LATERAL (
     FROM memories
     WHERE
         agent_id = $1
-        AND seq = ANY($2::bigint[])
-        AND judged
+        AND memory_type = $2
+        AND memory_type <> 'episodic'
+        AND (timestamp, seq) < (coalesce($3::timestamptz, 'infinity'), $4::bigint)
+        AND superseded_by IS NULL
         AND (expires_at IS NULL OR expires_at > now())
+    ORDER BY timestamp DESC, seq DESC
+    LIMIT $5
 ) AS memory ON true
 WHERE agent.agent_id = $1
+ORDER BY memory.timestamp DESC, memory.seq DESC

@@ -1,0 +1,2 @@
+-- Counts anew; readers see the old counts meanwhile.
+REFRESH MATERIALIZED VIEW CONCURRENTLY memory_counts
