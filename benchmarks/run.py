@@ -16,37 +16,59 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.figures import Figure  # noqa: E402
-from benchmarks.scenarios import cluster, idle, requests, start  # noqa: E402
+from benchmarks.scenarios import (  # noqa: E402
+    cluster,
+    freshness,
+    idle,
+    memory,
+    peers,
+    requests,
+    start,
+)
 
-SCENARIOS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
-    "start": start.measure,
-    "requests": requests.measure,
-    "idle": idle.measure,
-    "cluster": cluster.measure,
+Scenario = Callable[[argparse.Namespace], Awaitable[list[Figure]]]
+
+# Those of a plain run.
+SHORT: dict[str, Scenario] = {
+    "start": lambda _: start.measure(),
+    "requests": lambda _: requests.measure(),
+    "idle": lambda _: idle.measure(),
 }
+# Those that need a cluster, or an hour.
+BY_NAME: dict[str, Scenario] = {
+    "cluster": lambda _: cluster.measure(),
+    "memory": lambda given: memory.measure(given.memories),
+    "peers": lambda given: peers.measure(given.peer_memories),
+    "freshness": lambda given: freshness.measure(given.writes),
+}
+SCENARIOS = SHORT | BY_NAME
 
 
-async def _measure(names: list[str]) -> list[Figure]:
+async def _measure(names: list[str], given: argparse.Namespace) -> list[Figure]:
     figures = []
     for name in names:
         print(f"measuring: {name}", file=sys.stderr)
-        figures += await SCENARIOS[name]()
+        figures += await SCENARIOS[name](given)
     return figures
 
 
 def _table(figures: list[Figure]) -> str:
     lines = [
-        "| what | target | measured | ratio | |",
-        "| --- | --- | --- | --- | --- |",
+        "| what | target | measured | ratio | | |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for figure in figures:
         sign = "≥" if figure.at_least else "≤"
         lines.append(
             f"| {figure.name} | {sign} {figure.target:g} {figure.unit} "
-            f"| {figure.measured:.2f} {figure.unit} | {figure.ratio:.2f} "
-            f"| {'' if figure.reached else 'missed'} |"
+            f"| {_shown(figure.measured)} {figure.unit} | {_shown(figure.ratio)} "
+            f"| {'' if figure.reached else 'missed'} | {figure.note} |"
         )
     return "\n".join(lines)
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
 
 
 def _write(figures: list[Figure], named: list[str]) -> Path:
@@ -67,7 +89,7 @@ def _write(figures: list[Figure], named: list[str]) -> Path:
             "system": platform.platform(terse=True),
             "python": platform.python_version(),
         },
-        "figures": [asdict(f) | {"ratio": round(f.ratio, 3)} for f in figures],
+        "figures": [asdict(f) | {"ratio": f.ratio} for f in figures],
     }
     # Figures of a scenario by its name do not take the place of the commit's others.
     parts = [f"{now:%Y-%m-%d}", commit or "none", *named]
@@ -78,15 +100,20 @@ def _write(figures: list[Figure], named: list[str]) -> Path:
 
 
 def main() -> None:
-    """Runs the scenarios named; without a name all that need no cluster."""
+    """Runs the scenarios named; without a name those that are short."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []])
-    named = parser.parse_args().scenario
-    names = named or [each for each in SCENARIOS if each != "cluster"]
+    add = parser.add_argument
+    add("--memories", type=int, default=1_000_000, help="of `memory`")
+    add("--peer-memories", type=int, default=100_000, help="of `peers`")
+    add("--writes", type=int, default=1_000_000, help="of `freshness`")
+    given = parser.parse_args()
+    named = given.scenario
+    names = named or list(SHORT)
     if "cluster" in names and not os.environ.get("KUBECONFIG"):
         parser.error("cluster: set KUBECONFIG")
     os.chdir(ROOT)
-    figures = asyncio.run(_measure(names))
+    figures = asyncio.run(_measure(names, given))
     print(_table(figures))
     print(f"\nwritten to {_write(figures, named).relative_to(ROOT)}", file=sys.stderr)
 
