@@ -15,7 +15,7 @@ Matrix = NDArray[np.float32]
 AGENT, MODEL = "ada", "all-MiniLM-L6-v2"
 
 # Of the space in which the vectors lie, as found for sentences.
-_INTRINSIC = 15
+INTRINSIC = 15
 
 
 def normalise(vectors: Matrix) -> Matrix:
@@ -28,8 +28,8 @@ def make_vectors(count: int, seed: int = 0) -> Matrix:
     """Clustered unit vectors that float16 holds exactly: `normalise(x + u(a - b))`."""
     dice = np.random.default_rng(seed)
     # The space is the same for all seeds: queries come from where the stored do.
-    spread = np.random.default_rng(99).standard_normal((_INTRINSIC, DIMENSION))
-    centres = dice.standard_normal((max(count // 2, 2), _INTRINSIC)) @ spread
+    spread = np.random.default_rng(99).standard_normal((INTRINSIC, DIMENSION))
+    centres = dice.standard_normal((max(count // 2, 2), INTRINSIC)) @ spread
     centres += 0.5 * dice.standard_normal(centres.shape)
     real = normalise(centres.astype(np.float32))
     x, a, b = dice.integers(0, len(real), (3, count))
