@@ -100,6 +100,9 @@ async def act(service: Replica, agent_id: str, seed: int, known: list[str]) -> N
         (call,) = chance.choices(calls, weights) if known else (tell,)
         answer = await call(ada, chance, known)
         assert answer.status_code in STATUSES, (call.__name__, answer.text)
+        if (seed, number) == (0, CALLS_EACH // 2):
+            # Amid all that the others do.
+            await ada.forget(value=WORD)
         if number % 10 == 0:
             await service.context.accesses.flush()
             await service.context.upkeep.expire_some()
@@ -114,8 +117,7 @@ async def test_nothing_is_lost_doubled_or_left_over(
     known: list[str] = []
     services = (service, other_service)
     await asyncio.gather(
-        *(act(services[n % 2], ada.agent_id, n, known) for n in range(CALLERS)),
-        forget_word_late(ada, known),
+        *(act(services[n % 2], ada.agent_id, n, known) for n in range(CALLERS))
     )
     for table, query in ORPHANS.items():
         assert not await database.fetch(query, ada.agent_id), table
@@ -134,13 +136,6 @@ async def test_nothing_is_lost_doubled_or_left_over(
         shown = {memory["id"] for memory in found}
         assert shown <= {str(row["id"]) for row in standing}
         assert WORD not in str(found)
-
-
-async def forget_word_late(ada: Caller, known: list[str]) -> None:
-    """Amid all the others."""
-    while len(known) < CALLERS * CALLS_EACH // 5:
-        await asyncio.sleep(0.01)
-    await ada.forget(value=WORD)
 
 
 STANDING = "SELECT id FROM memories WHERE agent_id = $1 AND superseded_by IS NULL"
