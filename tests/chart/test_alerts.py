@@ -58,9 +58,7 @@ def test_runbooks_are_listed_and_none_is_left_over() -> None:
 @each_alert
 def test_an_alert_has_cases_of_both_kinds(name: str) -> None:
     tests = yaml.safe_load((CASES / f"{name}.yaml").read_text())["tests"]
-    fires = [bool(rule["exp_alerts"]) for rule in _rule_tests(tests)]
-    assert True in fires
-    assert False in fires
+    assert {bool(rule["exp_alerts"]) for rule in _rule_tests(tests)} == {True, False}
     assert {rule["alertname"] for rule in _rule_tests(tests)} == {name}
 
 
