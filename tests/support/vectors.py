@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.models import Change, Part
+from memory_service.models.vectors import Change, Part
 from memory_service.providers.vectors.agent import AgentVectors, Restored
 from memory_service.providers.vectors.rows import DIMENSION
 

@@ -46,7 +46,7 @@ from memory_service.domain.clusters import MAX_SOURCES
 from memory_service.domain.consolidation import Progress
 from memory_service.errors import JobLost
 from memory_service.main import make_app
-from memory_service.models import Fence
+from memory_service.models.jobs import Fence
 from memory_service.stores.revisions import Revisions
 
 # As long as a job of these tests may take on a busy machine.

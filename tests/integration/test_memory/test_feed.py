@@ -23,7 +23,7 @@ from tests.support.waiting import until
 from devstack.database import DATABASE, bootstrap
 from devstack.postgres import Postgres, make_dsn
 from memory_service.domain import agent_index, indexes, snapshots
-from memory_service.models import MAX_SEQ, Change
+from memory_service.models.vectors import MAX_SEQ, Change
 from memory_service.providers.vectors.agent import AgentVectors
 from memory_service.providers.vectors.manifest import NAME as MANIFEST
 from memory_service.stores.queries import QUERIES

@@ -25,7 +25,7 @@ from tests.support.waiting import until
 
 from embedding.manifest import DIMENSION, MODEL_NAME
 from memory_service.errors import VectorsUnavailable
-from memory_service.models import Change, Part, Position, Vector
+from memory_service.models.vectors import Change, Part, Position, Vector
 from memory_service.providers.milvus import Milvus, MilvusVectors
 from memory_service.providers.vectors.agent import AgentVectors
 

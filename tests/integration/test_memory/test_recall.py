@@ -14,7 +14,7 @@ from tests.integration.test_memory.replicas import Caller, Fields, Replica
 
 from embedding.model import Embedder
 from memory_service.domain import agent_index, recall
-from memory_service.models import FoundWords
+from memory_service.models.recall import FoundWords
 from memory_service.stores.search import MemorySearch
 
 MODES = ("hybrid", "semantic", "keyword")

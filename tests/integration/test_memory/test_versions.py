@@ -12,7 +12,7 @@ from tests.support.waiting import until
 from contracts.ids import new_id
 from devstack.database import DATABASE
 from devstack.postgres import Postgres
-from memory_service.models import Change, Part
+from memory_service.models.vectors import Change, Part
 
 
 async def versions_of(database: asyncpg.Connection, agent_id: str) -> list[Any]:

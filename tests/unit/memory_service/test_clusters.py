@@ -5,7 +5,7 @@ import pytest
 
 from memory_service.domain import clusters
 from memory_service.domain.clusters import MAX_SOURCES, MIN_SOURCES, Clusters, Group
-from memory_service.models import Vector
+from memory_service.models.vectors import Vector
 
 DIMENSION = 16
 

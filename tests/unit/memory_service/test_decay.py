@@ -8,7 +8,7 @@ import pytest
 
 from contracts.ids import new_id
 from memory_service.domain.decay import HALF_LIFE, effective_importance
-from memory_service.models import Memory
+from memory_service.models.memories import Memory
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 EPISODE = Memory(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from contracts.ids import new_id
 from embedding import MODEL_NAME
-from memory_service.models import Draft
+from memory_service.models.memories import Draft
 from memory_service.routes import lines, plain_lines
 from servicekit.auth import ANYONE
 from servicekit.errors import AppError

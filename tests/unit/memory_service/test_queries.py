@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from memory_service.models import MEMORY_FIELDS
+from memory_service.models.memories import MEMORY_FIELDS
 from memory_service.stores.queries import QUERIES
 from servicekit.migrations import migration_folder
 

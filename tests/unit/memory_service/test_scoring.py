@@ -12,7 +12,7 @@ from memory_service.domain.scoring import (
     finish,
     weigh,
 )
-from memory_service.models import Memory
+from memory_service.models.memories import Memory
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

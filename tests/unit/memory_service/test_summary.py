@@ -13,7 +13,7 @@ from memory_service.domain.summary import (
     split_sentences,
     summarise,
 )
-from memory_service.models import Member
+from memory_service.models.jobs import Member
 
 DAY = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -20,7 +20,7 @@ from tests.support.vectors import (
     save,
 )
 
-from memory_service.models import Change, Part
+from memory_service.models.vectors import Change, Part
 from memory_service.providers.vectors import builds, ivf
 from memory_service.providers.vectors.agent import AgentVectors, Build, BuildAborted
 from memory_service.providers.vectors.part import FLAT_KIND, IVF_KIND

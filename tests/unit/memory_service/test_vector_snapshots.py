@@ -22,7 +22,7 @@ from tests.support.vectors import (
     save,
 )
 
-from memory_service.models import Change, Part
+from memory_service.models.vectors import Change, Part
 from memory_service.providers.vectors import builds, growing, manifest
 from memory_service.providers.vectors.agent import AgentVectors
 from memory_service.providers.vectors.part import IVF_KIND

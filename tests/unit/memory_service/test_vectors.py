@@ -21,7 +21,7 @@ from tests.support.vectors import (
     save,
 )
 
-from memory_service.models import Change, Part
+from memory_service.models.vectors import Change, Part
 from memory_service.providers.vectors import builds, part
 from memory_service.providers.vectors.agent import AgentVectors
 from memory_service.providers.vectors.codes import CODE_BYTES, MappedCodes

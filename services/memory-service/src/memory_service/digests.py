@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from memory_service.models import Burial
+from memory_service.models.forgetting import Burial
 
 # HMAC-SHA256, truncated: two of a billion values agree with a chance of 1e-21.
 DIGEST_BYTES = 16

@@ -12,7 +12,7 @@ from typing import TypeVar
 from memory_service import metrics
 from memory_service.domain.gate import Gate, finish_in
 from memory_service.errors import NotCaughtUp, SeqUnknown
-from memory_service.models import MAX_SEQ, Change, IndexState
+from memory_service.models.vectors import MAX_SEQ, Change, IndexState
 from memory_service.providers.vectors.agent import AgentVectors, Build
 from memory_service.stores.changes import ChangeStore
 

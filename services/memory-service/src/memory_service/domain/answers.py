@@ -12,7 +12,8 @@ from memory_service.domain.indexes import Indexes
 from memory_service.domain.memories import Memories
 from memory_service.domain.recall import Recall
 from memory_service.domain.written import WrittenSeqs
-from memory_service.models import Memory, Query, Recollection
+from memory_service.models.memories import Memory
+from memory_service.models.recall import Query, Recollection
 
 # Scores of recency are those of the search: they may be that old.
 TTL_S = 60

@@ -5,7 +5,7 @@ from memory_service.domain.decay import HALF_LIFE
 from memory_service.domain.feed import Feed
 from memory_service.domain.written import WrittenSeqs
 from memory_service.metrics import REMOVED
-from memory_service.models import Fence, HeldJob
+from memory_service.models.jobs import Fence, HeldJob
 from memory_service.stores.consolidation import ConsolidationStore
 from memory_service.stores.revisions import Revisions
 

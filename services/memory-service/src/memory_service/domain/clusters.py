@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.models import Seqs
+from memory_service.models.vectors import Seqs
 
 # The cosine from which two memories are about the same. On LoCoMo's five development
 # conversations nine turns in ten find a group at 0.5 and half of them at 0.7; below

@@ -19,7 +19,8 @@ from memory_service.domain.clusters import MIN_SOURCES, Clusters, Group
 from memory_service.domain.summary import summarise
 from memory_service.domain.writing import Writing
 from memory_service.errors import JobLost
-from memory_service.models import Draft, Fence, HeldJob, Kept, Member, Outcome
+from memory_service.models.jobs import Fence, HeldJob, Member
+from memory_service.models.memories import Draft, Kept, Outcome
 from memory_service.stores.consolidation import ConsolidationStore
 from servicekit.errors import Overloaded, Unavailable
 

@@ -7,7 +7,7 @@ that every replica sees the same and pinning or recalling it brings it back at o
 import math
 from datetime import datetime, timedelta
 
-from memory_service.models import Memory
+from memory_service.models.memories import Memory
 
 # Unused for so long, an episode matters half as much.
 HALF_LIFE = timedelta(days=60)

@@ -26,7 +26,8 @@ from memory_service.domain.carrying import Carried
 from memory_service.domain.feed import Feed
 from memory_service.domain.written import WrittenSeqs
 from memory_service.errors import MemoryUnknown, TombstoneUnknown
-from memory_service.models import Filters, Forgot, Tombstone
+from memory_service.models.forgetting import Forgot, Tombstone
+from memory_service.models.recall import Filters
 from memory_service.stores.forgetting import (
     ForgettingStore,
     LockedAgent,

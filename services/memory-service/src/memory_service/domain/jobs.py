@@ -18,7 +18,7 @@ from memory_service import metrics
 from memory_service.domain.capacity import Capacity
 from memory_service.domain.consolidation import Consolidation, Progress
 from memory_service.errors import JobLost, JobUnknown
-from memory_service.models import HeldJob, Job
+from memory_service.models.jobs import HeldJob, Job
 from memory_service.stores.jobs import JobStore
 from servicekit.errors import AppError, DatabaseUnavailable
 from servicekit.idempotency import Idempotency, IdempotencyKey

@@ -9,7 +9,8 @@ from memory_service.domain.feed import Feed
 from memory_service.domain.indexes import Indexes
 from memory_service.domain.written import WrittenSeqs
 from memory_service.errors import MemoryAmbiguous, MemoryUnknown
-from memory_service.models import Counts, IndexState, Memory, Patch, Revision
+from memory_service.models.memories import Counts, Memory, Patch, Revision
+from memory_service.models.vectors import IndexState
 from memory_service.providers.embedder import EmbeddingQueue
 from memory_service.providers.safety import Judge
 from memory_service.stores.reads import MemoryReads

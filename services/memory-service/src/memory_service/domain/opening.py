@@ -12,7 +12,7 @@ import structlog
 from memory_service import metrics
 from memory_service.domain.agent_index import AgentIndex, Threads
 from memory_service.domain.gate import finish_in
-from memory_service.models import Position, Vector, VectorPage
+from memory_service.models.vectors import Position, Vector, VectorPage
 from memory_service.providers.shelf import Shelf
 from memory_service.providers.vectors.agent import AgentVectors, Restored
 from memory_service.stores.changes import ChangeStore

@@ -8,7 +8,7 @@ from memory_service.domain.caching import Caches
 from memory_service.domain.feed import Feed
 from memory_service.domain.written import WrittenSeqs
 from memory_service.metrics import MONTHS_AHEAD, RETIRED
-from memory_service.models import Aged
+from memory_service.models.memories import Aged
 from memory_service.stores.partitions import BEFORE_ALL, PartitionStore
 from memory_service.stores.revisions import Revisions
 

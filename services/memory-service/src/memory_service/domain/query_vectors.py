@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from memory_service.domain.caching import Cached, Caches, Name
-from memory_service.models import Vector
+from memory_service.models.vectors import Vector
 from memory_service.providers.embedder import EmbeddingQueue
 
 _NUMBER = np.dtype("<f4")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from memory_service import metrics
 from memory_service.errors import QueueFull
-from memory_service.models import Outcome
+from memory_service.models.memories import Outcome
 from memory_service.stores.settling import Job
 from memory_service.stores.writes import MemoryWrites
 

@@ -19,17 +19,8 @@ from memory_service.domain.scoring import (
     weigh,
 )
 from memory_service.domain.written import WrittenSeqs
-from memory_service.models import (
-    FACTS,
-    THOUGHTS,
-    FoundWords,
-    Part,
-    Query,
-    Recalled,
-    Recollection,
-    Seqs,
-    Vector,
-)
+from memory_service.models.recall import FoundWords, Query, Recalled, Recollection
+from memory_service.models.vectors import FACTS, THOUGHTS, Part, Seqs, Vector
 from memory_service.providers.vectors.agent import AgentVectors
 from memory_service.stores.search import MemorySearch
 

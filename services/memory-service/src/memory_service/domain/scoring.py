@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from memory_service.domain.decay import effective_importance
-from memory_service.models import Memory, Recalled, Scores
+from memory_service.models.memories import Memory
+from memory_service.models.recall import Recalled, Scores
 
 SEMANTIC_SHARE = 0.5
 KEYWORD_SHARE = 0.5

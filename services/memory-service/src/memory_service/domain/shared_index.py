@@ -14,7 +14,7 @@ from memory_service.domain.agent_index import (
 )
 from memory_service.domain.gate import finish_in
 from memory_service.errors import NotCaughtUp, VectorsUnavailable
-from memory_service.models import MAX_SEQ, ChangePage, IndexState, Position
+from memory_service.models.vectors import MAX_SEQ, ChangePage, IndexState, Position
 from memory_service.providers.milvus import Milvus, MilvusVectors
 from memory_service.providers.vectors.agent import AgentVectors, Build
 from memory_service.stores.changes import ChangeStore

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from memory_service.domain.importance import estimate_importance
-from memory_service.models import Member
+from memory_service.models.jobs import Member
 
 MAX_SENTENCES = 5
 # Within what the encoder reads, so that the text is found by all it says.

@@ -20,7 +20,7 @@ from typing import TypeVar
 from memory_service import metrics
 from memory_service.domain.writing import Writing
 from memory_service.errors import QueueFull
-from memory_service.models import Draft, Exported, Kept, Outcome
+from memory_service.models.memories import Draft, Exported, Kept, Outcome
 from memory_service.stores.reads import MemoryReads
 from servicekit.errors import AppError, Overloaded, Unavailable
 

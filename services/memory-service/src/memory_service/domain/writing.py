@@ -10,7 +10,9 @@ from memory_service.domain.feed import Feed
 from memory_service.domain.queue import WriteQueue
 from memory_service.domain.written import WrittenSeqs
 from memory_service.errors import Forgotten
-from memory_service.models import Draft, Fence, Kept, Outcome, Vector
+from memory_service.models.jobs import Fence
+from memory_service.models.memories import Draft, Kept, Outcome
+from memory_service.models.vectors import Vector
 from memory_service.providers.embedder import EmbeddingQueue
 from memory_service.providers.safety import Judge
 from memory_service.stores.answers import read_answer

@@ -11,7 +11,7 @@ from embedding import MODEL_NAME
 from embedding.model import Embedder
 from memory_service import metrics
 from memory_service.errors import NotReady, QueueFull
-from memory_service.models import Vector
+from memory_service.models.vectors import Vector
 
 # A few seconds of work for one core; a further text gets 429.
 MAX_WAITING_TEXTS = 4096

@@ -17,7 +17,7 @@ import numpy as np
 
 from memory_service import metrics
 from memory_service.errors import VectorsUnavailable
-from memory_service.models import Change, Noted, Part, Position, Seqs, Vector
+from memory_service.models.vectors import Change, Noted, Part, Position, Seqs, Vector
 from memory_service.providers.vectors.agent import ALL_PARTS
 from memory_service.providers.vectors.rows import DIMENSION, unpack_vectors
 

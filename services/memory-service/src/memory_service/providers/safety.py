@@ -16,7 +16,7 @@ from contracts.safety import (
 from contracts.verdicts import verdict_holds
 from memory_service.errors import BlockedBySafety, SafetyUnavailable
 from memory_service.metrics import UNJUDGED
-from memory_service.models import Draft
+from memory_service.models.memories import Draft
 
 
 class Judge:

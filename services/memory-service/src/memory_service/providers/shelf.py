@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from memory_service import metrics
-from memory_service.models import Position
+from memory_service.models.vectors import Position
 from memory_service.providers.vectors.agent import AgentVectors, Restored
 from memory_service.providers.vectors.manifest import SnapshotUnfit, read_manifest
 

@@ -17,18 +17,16 @@ from contracts.memory import (
     RecallRequest,
 )
 from memory_service.domain.importance import estimate_importance
-from memory_service.models import (
+from memory_service.models.memories import (
     MEMORY_FIELDS,
     Draft,
-    Filters,
     Kept,
     Memory,
     Outcome,
     Patch,
-    Query,
-    Recalled,
     Verdict,
 )
+from memory_service.models.recall import Filters, Query, Recalled
 from servicekit.errors import AppError
 
 SEQ_HEADER = "X-Memory-Seq"

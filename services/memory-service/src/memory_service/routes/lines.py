@@ -13,7 +13,8 @@ from contracts.memory import MemoryImport
 from embedding import MODEL_NAME
 from memory_service.domain.transfer import Line
 from memory_service.errors import LineTooLong, VectorUnfit
-from memory_service.models import Draft, Exported, Vector
+from memory_service.models.memories import Draft, Exported
+from memory_service.models.vectors import Vector
 from memory_service.routes.conversion import memory_fields, to_draft, write_json
 from memory_service.routes.plain_lines import plain_draft
 from memory_service.routes.vectors import read_vectors

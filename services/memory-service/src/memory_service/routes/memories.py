@@ -20,8 +20,9 @@ from contracts.memory import (
     MemoryType,
     MemoryWrite,
 )
-from memory_service import models
-from memory_service.models import MAX_SEQ, Kept, Outcome
+from memory_service.models import memories as models
+from memory_service.models.memories import Kept, Outcome
+from memory_service.models.vectors import MAX_SEQ
 from memory_service.routes.conversion import (
     SEQ_HEADER,
     JsonAnswer,

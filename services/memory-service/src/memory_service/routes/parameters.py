@@ -6,7 +6,7 @@ from fastapi import Header, Query, Request
 
 from contracts.base import DEFAULT_AGENT_ID, MAX_PAGE_SIZE, AgentId
 from memory_service.context import Context
-from memory_service.models import MAX_SEQ
+from memory_service.models.vectors import MAX_SEQ
 from servicekit.auth import Caller, caller_with
 
 Reader = Annotated[Caller, caller_with("read")]

@@ -16,7 +16,8 @@ from contracts.base import Metadata
 from contracts.ids import new_id
 from contracts.memory import MAX_CONTENT_CHARS, Evidence, MemoryType
 from memory_service.domain.importance import estimate_importance
-from memory_service.models import Draft, Vector
+from memory_service.models.memories import Draft
+from memory_service.models.vectors import Vector
 
 MAX_SCOPE_CHARS = 256
 # Fields that are looked at here, and those that an import ignores.

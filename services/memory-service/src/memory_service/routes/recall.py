@@ -5,7 +5,7 @@ import time
 from fastapi import Request, Response
 
 from contracts.memory import RecallRequest, RecallResponse
-from memory_service.models import Recollection
+from memory_service.models.recall import Recollection
 from memory_service.routes.conversion import (
     JsonAnswer,
     recalled_fields,

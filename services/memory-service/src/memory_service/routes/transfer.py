@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from memory_service.domain.transfer import BatchReport, Totals
-from memory_service.models import Exported
+from memory_service.models.memories import Exported
 from memory_service.routes.conversion import problem_fields, write_json
 from memory_service.routes.documents import NDJSON, ndjson_answer
 from memory_service.routes.exchange import Exchange

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memory_service.errors import VectorUnfit
-from memory_service.models import Vector
+from memory_service.models.vectors import Vector
 from memory_service.providers.vectors.rows import DIMENSION
 
 # A vector this close to length 1 is one that was normalised, and is kept bit by bit.

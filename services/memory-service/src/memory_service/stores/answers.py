@@ -7,7 +7,7 @@ from uuid import UUID
 import orjson
 
 from memory_service.errors import BlockedBySafety, Forgotten
-from memory_service.models import Kept, Outcome
+from memory_service.models.memories import Kept, Outcome
 from servicekit.errors import AppError
 
 # Agent, id, whether it was stored then, and the change that merged it; or why not.

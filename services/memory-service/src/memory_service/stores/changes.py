@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from memory_service.models import Change, ChangePage, Part
+from memory_service.models.vectors import Change, ChangePage, Part
 from memory_service.stores.queries import QUERIES
 from memory_service.stores.rows import in_context
 from servicekit.database import Database

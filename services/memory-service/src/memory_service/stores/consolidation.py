@@ -9,7 +9,8 @@ import asyncpg
 import numpy as np
 
 from embedding.manifest import DIMENSION
-from memory_service.models import Candidates, Draft, Fence, Member
+from memory_service.models.jobs import Candidates, Fence, Member
+from memory_service.models.memories import Draft
 from memory_service.stores.queries import QUERIES
 from servicekit.database import Database
 

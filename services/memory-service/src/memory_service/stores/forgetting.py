@@ -9,7 +9,8 @@ from uuid import UUID
 import asyncpg
 
 from memory_service.digests import Digester
-from memory_service.models import Burial, Filters
+from memory_service.models.forgetting import Burial
+from memory_service.models.recall import Filters
 from memory_service.stores.queries import QUERIES
 from memory_service.stores.rows import filter_arguments
 from memory_service.stores.tombstones import bury

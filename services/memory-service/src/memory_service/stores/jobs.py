@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from contracts.ids import new_id
-from memory_service.models import HeldJob, Job
+from memory_service.models.jobs import HeldJob, Job
 from memory_service.stores.queries import QUERIES
 from servicekit.database import Database
 from servicekit.idempotency import IdempotencyKey

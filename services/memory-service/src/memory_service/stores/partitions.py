@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from memory_service.models import Aged
+from memory_service.models.memories import Aged
 from memory_service.stores.queries import QUERIES
 from servicekit.database import Database
 

@@ -7,12 +7,8 @@ import asyncpg
 
 from memory_service import metrics
 from memory_service.errors import SeqUnknown
-from memory_service.models import (
-    MAX_SEQ,
-    Counts,
-    Exported,
-    Memory,
-)
+from memory_service.models.memories import Counts, Exported, Memory
+from memory_service.models.vectors import MAX_SEQ
 from memory_service.stores.queries import QUERIES
 from memory_service.stores.rows import (
     read_memories,

@@ -9,7 +9,9 @@ import asyncpg
 from contracts.ids import new_id
 from memory_service.digests import Digester
 from memory_service.errors import Forgotten, JobLost, Superseded
-from memory_service.models import Fence, Memory, Patch, Revision, Vector
+from memory_service.models.jobs import Fence
+from memory_service.models.memories import Memory, Patch, Revision
+from memory_service.models.vectors import Vector
 from memory_service.stores.consolidation import is_held
 from memory_service.stores.queries import QUERIES
 from memory_service.stores.rows import pack_vector, read_memory

@@ -6,7 +6,9 @@ import asyncpg
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.models import MEMORY_FIELDS, Filters, Memory, Vector
+from memory_service.models.memories import MEMORY_FIELDS, Memory
+from memory_service.models.recall import Filters
+from memory_service.models.vectors import Vector
 
 # What the turn before adds to a turn's vector. On LoCoMo's five development
 # conversations the sum finds more (R@10 0.53 by meaning alone) than the own vector

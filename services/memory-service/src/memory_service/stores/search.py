@@ -2,13 +2,8 @@
 
 from collections.abc import Mapping
 
-from memory_service.models import (
-    Filters,
-    FoundWords,
-    Query,
-    Recallable,
-    Seqs,
-)
+from memory_service.models.recall import Filters, FoundWords, Query, Recallable
+from memory_service.models.vectors import Seqs
 from memory_service.stores.reads import MemoryReads
 from memory_service.stores.rows import filter_arguments, read_memory, unpack_seqs
 

@@ -9,15 +9,9 @@ from uuid import UUID
 from memory_service.digests import Digester
 from memory_service.errors import Forgotten, JobLost, SourcesChanged
 from memory_service.likeness import says_the_same
-from memory_service.models import (
-    FACTS,
-    Draft,
-    Fence,
-    Kept,
-    Memory,
-    Outcome,
-    Vector,
-)
+from memory_service.models.jobs import Fence
+from memory_service.models.memories import Draft, Kept, Memory, Outcome
+from memory_service.models.vectors import FACTS, Vector
 from memory_service.stores.rows import pack_vector
 from memory_service.stores.tombstones import Stone
 from servicekit.idempotency import IdempotencyKey

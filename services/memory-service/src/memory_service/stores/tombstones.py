@@ -10,7 +10,7 @@ import asyncpg
 
 from contracts.ids import new_id
 from memory_service.digests import ANCHOR_WORDS, Digester, texts_of
-from memory_service.models import Burial, Tombstone
+from memory_service.models.forgetting import Burial, Tombstone
 from memory_service.stores.queries import QUERIES
 from servicekit.database import Database
 

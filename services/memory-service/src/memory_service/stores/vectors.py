@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import structlog
 
-from memory_service.models import (
+from memory_service.models.vectors import (
     MAX_SEQ,
     Change,
     Part,

@@ -8,7 +8,8 @@ import asyncpg
 
 from memory_service.digests import Digester
 from memory_service.errors import Forgotten
-from memory_service.models import Draft, Fence, Kept, Memory, Outcome
+from memory_service.models.jobs import Fence
+from memory_service.models.memories import Draft, Kept, Memory, Outcome
 from memory_service.stores.answers import write_answer
 from memory_service.stores.consolidation import fetch_unchanged, is_held
 from memory_service.stores.queries import QUERIES

@@ -10,7 +10,7 @@ import numpy as np
 import structlog
 from numpy.typing import NDArray
 
-from memory_service.models import Change, Part, Seqs, Vector
+from memory_service.models.vectors import Change, Part, Seqs, Vector
 from memory_service.providers.vectors.builds import Build as Build
 from memory_service.providers.vectors.builds import reason_to_build
 from memory_service.providers.vectors.growing import Bytes

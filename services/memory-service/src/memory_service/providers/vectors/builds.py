@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from memory_service.models import Part
+from memory_service.models.vectors import Part
 from memory_service.providers.vectors.ivf import (
     BuildAborted,
     Ivf,

@@ -14,7 +14,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.models import Vector
+from memory_service.models.vectors import Vector
 from memory_service.providers.vectors.codes import (
     CODE_BYTES,
     Head,

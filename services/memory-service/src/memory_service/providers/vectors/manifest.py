@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from memory_service.models import Part
+from memory_service.models.vectors import Part
 from memory_service.providers.vectors.ivf import CODES, Effort
 from memory_service.providers.vectors.rows import DIMENSION
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.models import Seqs, Vector
+from memory_service.models.vectors import Seqs, Vector
 from memory_service.providers.vectors.growing import Bytes
 from memory_service.providers.vectors.ivf import Ivf
 from memory_service.providers.vectors.rows import (

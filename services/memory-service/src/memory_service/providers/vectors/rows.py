@@ -15,7 +15,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.models import Seqs, Vector
+from memory_service.models.vectors import Seqs, Vector
 from memory_service.providers.vectors.growing import Bytes, GrowingRows
 from memory_service.providers.vectors.slots import Slots
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from memory_service.models import Seqs
+from memory_service.models.vectors import Seqs
 
 Slots = NDArray[np.int64]
 

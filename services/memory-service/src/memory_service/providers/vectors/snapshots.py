@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from memory_service.models import Part
+from memory_service.models.vectors import Part
 from memory_service.providers.vectors.ivf import Ivf, read_ivf
 from memory_service.providers.vectors.manifest import (
     NAME,
