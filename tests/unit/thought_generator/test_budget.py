@@ -62,7 +62,7 @@ class Ledger:
 
 
 async def answered() -> Completion:
-    return Completion("a thought", "end_turn", "m", Usage(400, 28, 300, 0))
+    return Completion("a thought", "end_turn", "anthropic", "m", Usage(400, 28, 300, 0))
 
 
 async def test_real_usage_replaces_the_worst_case() -> None:
@@ -81,7 +81,7 @@ async def test_the_worst_case_bounds_the_real_cost() -> None:
     async def look() -> Completion:
         worst.extend(ledger.reserved.values())
         # Every byte a token that is written to the cache, and all output used.
-        return Completion("x", "max_tokens", "m", Usage(0, 300, 0, 2000))
+        return Completion("x", "max_tokens", "anthropic", "m", Usage(0, 300, 0, 2000))
 
     completion = await Governor(ledger, {"m": PRICE}).spend("a", "m", 2000, 300, look)
     assert completion.usage.cost_usd <= worst[0]

@@ -70,7 +70,9 @@ def test_it_is_an_engine_that_says_what_it_is_and_costs_nothing() -> None:
     engine: Engine = OfflineEngine()
     completion = asyncio.run(engine.think(prompt(*memories()[:3]), ROOM))
     assert (engine.name, engine.model) == ("offline", "composer-1")
-    expected = Completion(completion.content, "end_turn", "composer-1", Usage())
+    expected = Completion(
+        completion.content, "end_turn", "offline", "composer-1", Usage()
+    )
     assert completion == expected
     assert completion.usage.cost_usd == Decimal(0)
     asyncio.run(engine.close())

@@ -9,6 +9,7 @@ import pytest
 from contracts.fakes import FakeMemory, FakeSafety
 from servicekit.errors import AppError
 from thought_generator.domain import queue as queue_module
+from thought_generator.domain.asking import Asking
 from thought_generator.domain.budget import Governor
 from thought_generator.domain.cache import ResponseCache
 from thought_generator.domain.gate import Gate
@@ -56,7 +57,7 @@ class Echo:
     async def think(self, prompt: Prompt, max_tokens: int) -> Completion:
         self.prompts.append(prompt)
         await self.may_answer.wait()
-        return Completion(self._answer(prompt), "end_turn", self.model)
+        return Completion(self._answer(prompt), "end_turn", self.name, self.model)
 
     async def close(self) -> None: ...
 
@@ -94,10 +95,12 @@ class World:
         self.thinker = Thinker(
             Gate(self.safety),
             self.memory,
-            self.engine,
-            Governor(NoBudget(), {}),
-            ResponseCache(NoCache()),
-            EngineQueue(),
+            Asking(
+                self.engine,
+                Governor(NoBudget(), {}),
+                ResponseCache(NoCache()),
+                EngineQueue(),
+            ),
         )
 
     async def think(

@@ -17,6 +17,7 @@ from servicekit.gauges import Source, keep_measuring
 from servicekit.idempotency import Idempotency
 from servicekit.metrics import REPLICA_LAG_SECONDS
 from thought_generator.domain.agents import Agents
+from thought_generator.domain.asking import Asking
 from thought_generator.domain.budget import Governor
 from thought_generator.domain.cache import ResponseCache
 from thought_generator.domain.feed import Feed
@@ -95,10 +96,12 @@ class Context:
             Thinker(
                 gate,
                 self._memory,
-                self._engine,
-                Governor(self.budgets, settings.prices),
-                ResponseCache(self._cache),
-                EngineQueue(),
+                Asking(
+                    self._engine,
+                    Governor(self.budgets, settings.prices),
+                    ResponseCache(self._cache),
+                    EngineQueue(),
+                ),
             ),
             self._thoughts,
             agents,

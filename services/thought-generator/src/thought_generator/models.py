@@ -83,6 +83,7 @@ class Completion:
 
     content: str
     stop_reason: str
+    engine: str
     model: str
     usage: Usage = field(default_factory=Usage)
 

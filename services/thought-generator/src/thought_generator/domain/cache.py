@@ -2,12 +2,13 @@
 
 import time
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Protocol
 
 import orjson
 
 from thought_generator.metrics import RESPONSE_CACHE
-from thought_generator.models import Completion
+from thought_generator.models import Completion, Usage
 
 TTL_S = 300
 MAX_ENTRIES = 1000
@@ -47,9 +48,9 @@ class ResponseCache:
 
     async def put(self, agent_id: str, key: str, completion: Completion) -> None:
         """Keeps a completion."""
-        free = Completion(completion.content, completion.stop_reason, completion.model)
+        free = replace(completion, usage=Usage())
         self._keep(agent_id, key, free)
-        raw = orjson.dumps([free.content, free.stop_reason, free.model])
+        raw = orjson.dumps([free.content, free.stop_reason, free.engine, free.model])
         await self._shared.put(_shared_key(agent_id, key), raw, TTL_S)
 
     def _keep(self, agent_id: str, key: str, completion: Completion) -> None:
@@ -70,7 +71,7 @@ def _parse(raw: bytes | None) -> Completion | None:
         parts = orjson.loads(raw or b"")
     except ValueError:
         return None
-    if not (isinstance(parts, list) and len(parts) == 3):
+    if not (isinstance(parts, list) and len(parts) == 4):
         return None
     if not all(isinstance(part, str) for part in parts):
         return None

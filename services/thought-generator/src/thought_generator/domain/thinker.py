@@ -5,15 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Annotated
 
-from pydantic import Field, TypeAdapter, ValidationError
-
-from contracts.base import Text
 from contracts.clients import MemoryApi
 from contracts.ids import new_id
 from contracts.memory import (
-    MAX_CONTENT_CHARS,
     MAX_QUERY_CHARS,
     Evidence,
     RecallFilters,
@@ -21,27 +16,12 @@ from contracts.memory import (
 )
 from contracts.problem import ServiceError
 from contracts.safety import Verdict
-from thought_generator.domain.budget import Governor
-from thought_generator.domain.cache import ResponseCache
+from thought_generator.domain.asking import Asking, Question, check_usable
 from thought_generator.domain.gate import Gate
-from thought_generator.domain.queue import EngineQueue
-from thought_generator.errors import (
-    BlockedBySafety,
-    EngineAnswerUnusable,
-    MemoryUnavailable,
-)
-from thought_generator.models import Agent, Completion, Draft, Prompt, Recalled
-from thought_generator.prompting import (
-    context_digest,
-    instruction_for,
-    system_text,
-    user_text,
-)
-from thought_generator.providers.engine import Engine
+from thought_generator.errors import BlockedBySafety, MemoryUnavailable
+from thought_generator.models import Agent, Draft, Prompt, Recalled
+from thought_generator.prompting import context_digest, instruction_for
 
-THOUGHT: TypeAdapter[str] = TypeAdapter(
-    Annotated[Text, Field(max_length=MAX_CONTENT_CHARS)]
-)
 # What one thought can take in without losing its thread.
 MEMORIES_RECALLED = 8
 FACTS = [Evidence.TOLD, Evidence.OBSERVED, Evidence.INFERRED]
@@ -79,21 +59,10 @@ class _Clock:
 class Thinker:
     """Makes drafts; committing them is somebody else's task."""
 
-    def __init__(
-        self,
-        gate: Gate,
-        memory: MemoryApi,
-        engine: Engine,
-        governor: Governor,
-        cache: ResponseCache,
-        queue: EngineQueue,
-    ) -> None:
+    def __init__(self, gate: Gate, memory: MemoryApi, asking: Asking) -> None:
         self._gate = gate
         self._memory = memory
-        self._engine = engine
-        self._governor = governor
-        self._cache = cache
-        self._queue = queue
+        self._asking = asking
 
     async def think(self, agent: Agent, occasion: Occasion) -> Draft:
         """A thought that passed safety.
@@ -117,21 +86,22 @@ class Thinker:
         )
         digest = context_digest(prompt)
         with clock.part("generate"):
-            completion, cached = await self._complete(
-                agent.agent_id, prompt, digest, occasion
+            completion, cached = await self._asking.ask(
+                agent.agent_id,
+                Question(prompt, digest, occasion.max_tokens, occasion.use_cache),
             )
         with clock.part("safety_out"):
             content, verdict = await self._gate.passes(
                 completion.content, "thought", agent.agent_id, occasion.stream
             )
         # Redacted it may have grown.
-        _check_usable(content)
+        check_usable(content)
         return Draft(
             id=new_id(),
             agent_id=agent.agent_id,
             stream=occasion.stream,
             content=content,
-            engine=self._engine.name,
+            engine=completion.engine,
             model=completion.model,
             cached=cached,
             context_digest=digest,
@@ -193,43 +163,6 @@ class Thinker:
             Recalled(m.id, m.score, m.content, m.evidence.value)
             for m in response.memories
         )
-
-    async def _complete(
-        self, agent_id: str, prompt: Prompt, digest: str, occasion: Occasion
-    ) -> tuple[Completion, bool]:
-        engine = self._engine
-        key = f"{engine.name}:{engine.model}:{occasion.max_tokens}:{digest}"
-        if occasion.use_cache:
-            known = await self._cache.get(agent_id, key)
-            if known is not None:
-                return known, True
-        async with self._queue.turn():
-            completion = await self._call(agent_id, prompt, occasion.max_tokens)
-        _check_usable(completion.content)
-        if occasion.use_cache:
-            await self._cache.put(agent_id, key, completion)
-        return completion, False
-
-    async def _call(self, agent_id: str, prompt: Prompt, max_tokens: int) -> Completion:
-        if not self._engine.costs_money:
-            return await self._engine.think(prompt, max_tokens)
-        text_bytes = len(system_text(prompt).encode()) + len(user_text(prompt).encode())
-        return await self._governor.spend(
-            agent_id,
-            self._engine.model,
-            text_bytes,
-            max_tokens,
-            lambda: self._engine.think(prompt, max_tokens),
-        )
-
-
-def _check_usable(content: str) -> None:
-    """What memory could not take would be committed and never delivered."""
-    try:
-        THOUGHT.validate_python(content)
-    except ValidationError as error:
-        (first, *_) = error.errors()
-        raise EngineAnswerUnusable(first["msg"]) from None
 
 
 def _signed(verdict: Verdict) -> dict[str, str] | None:

@@ -22,6 +22,7 @@ from thought_generator.errors import (
 from thought_generator.models import Completion, Prompt, Usage
 from thought_generator.prompting import system_text, user_text
 
+ENGINE_NAME = "anthropic"
 # One call; a thought is short, a model that takes longer is out.
 CALL_TIMEOUT_S = 60.0
 # Over all tries and the pauses between them.
@@ -39,7 +40,7 @@ WHOLE_ANSWERS = frozenset({"end_turn", "max_tokens", "stop_sequence"})
 class AnthropicEngine:
     """Asks a model; what is cut, empty or no text is no thought."""
 
-    name = "anthropic"
+    name = ENGINE_NAME
     costs_money = True
 
     def __init__(self, model: str, api_key: str, base_url: str | None) -> None:
@@ -153,4 +154,6 @@ def _completion(message: Message) -> Completion:
     text = "".join(block.text for block in message.content if block.type == "text")
     if not text.strip():
         raise EngineAnswerUnusable("the answer is empty", usage)
-    return Completion(text.strip(), message.stop_reason, message.model, usage)
+    return Completion(
+        text.strip(), message.stop_reason, ENGINE_NAME, message.model, usage
+    )

@@ -21,7 +21,7 @@ class OfflineEngine:
     async def think(self, prompt: Prompt, max_tokens: int) -> Completion:
         """The same prompt gives the same thought."""
         content = compose(prompt, max_tokens * _CHARS_PER_TOKEN)
-        return Completion(content=content, stop_reason="end_turn", model=self.model)
+        return Completion(content, "end_turn", self.name, self.model)
 
     async def close(self) -> None:
         """There is nothing to let go of."""
