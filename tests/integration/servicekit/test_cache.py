@@ -162,6 +162,21 @@ async def test_a_call_given_up_leaves_no_answer_to_the_next(
     assert found == [str(n % 10).encode() for n in range(100)]
 
 
+async def test_a_cancelled_caller_ends_at_whatever_moment(cache: Cache) -> None:
+    async def ask_without_end() -> None:
+        while True:
+            await cache.put("key", b"value", TTL_S)
+
+    await cache.get("key")
+    for turns in range(100):
+        asking = asyncio.create_task(ask_without_end())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        ended, _ = await asyncio.wait({asking}, timeout=BOUND_S)
+        assert ended, f"goes on after {turns} turns"
+
+
 async def test_an_error_of_the_caller_is_not_the_cache_s(cache: Cache) -> None:
     async def fail() -> None:
         async with cache.client():

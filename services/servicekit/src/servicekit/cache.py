@@ -1,5 +1,6 @@
 """Valkey, which may vanish at any moment: every call has an answer without it."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -32,7 +33,9 @@ def _open(url: str) -> redis.Redis:
         url,
         max_connections=MAX_CONNECTIONS,
         timeout=CALL_TIMEOUT_S,
-        socket_timeout=CALL_TIMEOUT_S,
+        # Calls are timed here: the client's own timeout of sending swallows a
+        # cancellation that comes as it ends (`asyncio.wait_for` before Python 3.12).
+        socket_timeout=None,
         socket_connect_timeout=CALL_TIMEOUT_S,
     )
     return redis.Redis.from_pool(pool)
@@ -117,7 +120,8 @@ class Cache:
         if self._client is None or time.monotonic() < self._away_until_s:
             raise CacheAway
         try:
-            yield self._client
+            async with asyncio.timeout(CALL_TIMEOUT_S):
+                yield self._client
         except ResponseError as error:
             # It answered: this call was wrong, the next may be right.
             log.warning("cache refused a call", error=repr(error))
