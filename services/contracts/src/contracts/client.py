@@ -63,6 +63,8 @@ class HttpClient:
         data = None if body is None else body.model_dump_json(exclude_none=True)
         budget_s = remaining_s(timeout_s)
         try:
+            if budget_s <= 0:
+                raise TimeoutError
             async with asyncio.timeout(budget_s):
                 raw = await self._call_with_retries(
                     method, path, data, budget_s, idempotent

@@ -4,64 +4,34 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-import orjson
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from servicekit.auth import BEARER_DOCUMENTED, Authenticator
+from servicekit.auth import Authenticator, document_keys
 from servicekit.envelope import Envelope
 from servicekit.health import Check, health_router
+from servicekit.json_route import MAX_BODY_BYTES, JsonRoute
 from servicekit.metrics import metrics_router
-from servicekit.problems import (
-    PROBLEM_RESPONSES,
-    document_problems,
-    install_problem_handlers,
-)
+from servicekit.problems import PROBLEM_RESPONSES, document_problems
 from servicekit.settings import ServiceSettings
+from servicekit.tracing import request_telemetry
 
 __all__ = ["MAX_BODY_BYTES", "JsonRoute", "api_router", "create_app"]
-
-# The longest text a single call carries is 1 MiB, escaped and wrapped.
-MAX_BODY_BYTES = 4 * 1024 * 1024
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-class _JsonRequest(Request):
-    async def json(self) -> Any:
-        """The body; orjson also bounds its nesting and refuses lone surrogates."""
-        return orjson.loads(await self.body())
-
-
-class JsonRoute(APIRoute):
-    """A route whose JSON bodies are read by orjson."""
-
-    def get_route_handler(self) -> Callable[[Request], Any]:
-        """The handler, given a request that parses by orjson."""
-        handler = super().get_route_handler()
-
-        async def with_orjson(request: Request) -> Response:
-            answer: Response = await handler(
-                _JsonRequest(request.scope, request.receive)
-            )
-            return answer
-
-        return with_orjson
-
-
 class _Application(FastAPI):
-    """Bodies are counted, not believed: only so a 413 is worded by us.
+    """Routes in the envelope, which does what the framework's layers would do."""
 
-    By the length in the head the framework would refuse them in plain text.
-    """
+    def __init__(self, authenticator: Authenticator, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._authenticator = authenticator
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            headers = [(k, v) for k, v in scope["headers"] if k != b"content-length"]
-            scope = {**scope, "headers": headers}
-        await super().__call__(scope, receive, send)
+    def build_middleware_stack(self) -> ASGIApp:
+        """All that a call passes on its way to its route."""
+        return Envelope(self.router, self._authenticator)
 
 
 def api_router(prefix: str, tag: str) -> APIRouter:
@@ -71,7 +41,6 @@ def api_router(prefix: str, tag: str) -> APIRouter:
         tags=[tag],
         route_class=JsonRoute,
         responses=PROBLEM_RESPONSES,
-        dependencies=[BEARER_DOCUMENTED],
     )
 
 
@@ -85,19 +54,16 @@ def create_app(
 ) -> FastAPI:
     """The service's application; settings are read once, by the caller."""
     app = _Application(
+        Authenticator(settings.api_keys, settings.service_key_text),
         title=title,
         version=version,
         lifespan=lifespan,
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
+        telemetry=request_telemetry(),
     )
-    app.add_middleware(
-        Envelope,
-        authenticator=Authenticator(settings.api_keys, settings.service_key_text),
-    )
-    install_problem_handlers(app)
     for router in (*routers, health_router(checks), metrics_router()):
-        app.include_router(router)
+        # An included router would be searched twice for the route of each call.
+        app.router.routes.extend(router.routes)
     _document(app)
     return app
 
@@ -109,6 +75,7 @@ def _document(app: FastAPI) -> None:
                 title=app.title, version=app.version, routes=app.routes
             )
             document_problems(document)
+            document_keys(document)
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -7,12 +7,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
 
 from servicekit.errors import Forbidden, Unauthorized
 from servicekit.settings import LOOPBACK_HOSTS, ApiKey
 
-__all__ = ["ANYONE", "Authenticator", "Caller", "caller_with"]
+__all__ = ["ANYONE", "Authenticator", "Caller", "caller_with", "document_keys"]
 
 ALL_SCOPES = frozenset({"read", "write", "admin"})
 
@@ -98,9 +97,6 @@ def _hostname(url: bytes) -> str | None:
         return None
 
 
-_BEARER = HTTPBearer(auto_error=False, description="An API key, where keys are on.")
-
-
 def caller_with(scope: str) -> Callable[..., Any]:
     """A dependency: the Caller, who has the scope."""
 
@@ -112,4 +108,14 @@ def caller_with(scope: str) -> Callable[..., Any]:
     return Depends(dependency)  # type: ignore[no-any-return]
 
 
-BEARER_DOCUMENTED = Depends(_BEARER)
+def document_keys(document: dict[str, Any]) -> None:
+    """Says that every call takes a key; the envelope is who looks at it."""
+    scheme = {
+        "type": "http",
+        "description": "An API key, where keys are on.",
+        "scheme": "bearer",
+    }
+    document["components"]["securitySchemes"] = {"HTTPBearer": scheme}
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["security"] = [{"HTTPBearer": []}]

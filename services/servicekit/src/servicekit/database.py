@@ -2,8 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from importlib import resources
 from typing import Any
 
@@ -93,8 +98,8 @@ async def _open_pool(name: str, dsn: str, size: int) -> asyncpg.Pool:
     )
 
 
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+@contextmanager
+def _translated() -> Iterator[None]:
     try:
         yield
     except asyncpg.DataError as error:
@@ -107,20 +112,35 @@ async def _translated() -> AsyncIterator[None]:
         raise DatabaseUnavailable(type(error).__name__) from error
 
 
-@asynccontextmanager
-async def _borrowed(
-    pool: asyncpg.Pool, server: str
-) -> AsyncIterator[asyncpg.Connection]:
-    with CONNECTION_WAIT_SECONDS.labels(server).time():
-        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
-    try:
-        yield connection
-    except BaseException:
+class _Borrowed:
+    """A connection of a pool for as long as a block lasts; errors are translated.
+
+    A class, and so everything in one: each generator around a query costs 3 µs.
+    """
+
+    __slots__ = ("_connection", "_pool", "_server")
+
+    def __init__(self, pool: asyncpg.Pool, server: str) -> None:
+        self._pool = pool
+        self._server = server
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        with _translated(), CONNECTION_WAIT_SECONDS.labels(self._server).time():
+            self._connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_S)
+        return self._connection
+
+    async def __aexit__(
+        self, _: object, error: BaseException | None, __: object
+    ) -> None:
+        if error is None:
+            with _translated():
+                await self._pool.release(self._connection, timeout=ACQUIRE_TIMEOUT_S)
+            return
         # What went wrong counts, not that the connection went with it.
         with suppress(Exception):
-            await pool.release(connection, timeout=GIVE_UP_S)
-        raise
-    await pool.release(connection, timeout=ACQUIRE_TIMEOUT_S)
+            await self._pool.release(self._connection, timeout=GIVE_UP_S)
+        with _translated():
+            raise error
 
 
 @asynccontextmanager
@@ -209,13 +229,11 @@ class Database:
         """Whether `read` may be answered by another server than the primary."""
         return self._replica_dsn is not None
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[asyncpg.Connection]:
+    def connection(self) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A connection to the primary."""
         if self._primary is None:
             raise DatabaseUnavailable("no connection yet")
-        async with _translated(), _borrowed(self._primary, "primary") as connection:
-            yield connection
+        return _Borrowed(self._primary, "primary")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
@@ -257,10 +275,13 @@ class Database:
 
     async def _read_replica(self, query: str, *args: Any) -> list[asyncpg.Record]:
         try:
-            async with _translated(), asyncio.timeout(REPLICA_TIMEOUT_S):
-                pool = self._replica or await self._open_replica()
-                async with _borrowed(pool, "replica") as connection:
-                    rows: list[asyncpg.Record] = await connection.fetch(query, *args)
+            with _translated():
+                async with asyncio.timeout(REPLICA_TIMEOUT_S):
+                    pool = self._replica or await self._open_replica()
+                    async with _Borrowed(pool, "replica") as connection:
+                        rows: list[asyncpg.Record] = await connection.fetch(
+                            query, *args
+                        )
         except DatabaseUnavailable as error:
             self._leave_replica(error)
             raise

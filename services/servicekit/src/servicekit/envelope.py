@@ -22,7 +22,8 @@ from contracts.ids import new_id
 from servicekit.auth import ANYONE, Authenticator, Caller
 from servicekit.errors import AppError, DeadlineExceeded, Unavailable
 from servicekit.metrics import HTTP_SECONDS
-from servicekit.problems import problem_response
+from servicekit.problems import ANSWERABLE, AnswerableError, problem_response
+from servicekit.tracing import current_traceparent
 
 __all__ = ["Envelope"]
 
@@ -81,7 +82,7 @@ class Envelope:
             _name_json(scope, headers)
             async with _deadline():
                 await self._app(scope, receive, exchange.send)
-        except AppError as error:
+        except ANSWERABLE as error:
             await exchange.fail(error, scope, receive)
         except TimeoutError:
             await exchange.fail(DeadlineExceeded(), scope, receive)
@@ -125,7 +126,9 @@ class _Exchange:
             return [(b"connection", b"close")]
         return []
 
-    async def fail(self, error: AppError, scope: Scope, receive: Receive) -> None:
+    async def fail(
+        self, error: AnswerableError, scope: Scope, receive: Receive
+    ) -> None:
         if self.status:
             # The answer has begun: all that is left is to break it off.
             raise error
@@ -137,7 +140,8 @@ def _open_call(headers: dict[bytes, bytes]) -> None:
     own = given.decode() if ID_FORM.fullmatch(given) else str(new_id())
     request_id.set(own)
     trace = headers.get(TRACEPARENT_HEADER.encode(), b"")
-    traceparent.set(trace.decode() if TRACE_FORM.fullmatch(trace) else None)
+    given_trace = trace.decode() if TRACE_FORM.fullmatch(trace) else None
+    traceparent.set(current_traceparent() or given_trace)
     timeout_ms = headers.get(DEADLINE_HEADER.lower().encode(), b"")
     in_time = timeout_ms.isdigit() and len(timeout_ms) < 10
     deadline_s.set(time.monotonic() + int(timeout_ms) / 1000 if in_time else None)

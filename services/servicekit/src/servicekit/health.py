@@ -6,6 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, Response
 
+from servicekit.json_route import JsonRoute
+
 __all__ = ["Check", "health_router"]
 
 # A probe waits one second by default; checks run at once and are done before.
@@ -27,7 +29,7 @@ async def _run(check: Check) -> str | None:
 
 def health_router(checks: Mapping[str, Check]) -> APIRouter:
     """`GET /livez` and `GET /readyz` over the named checks."""
-    router = APIRouter()
+    router = APIRouter(route_class=JsonRoute)
 
     @router.get("/livez", include_in_schema=False)
     async def livez() -> dict[str, str]:

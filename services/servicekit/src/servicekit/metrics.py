@@ -10,6 +10,8 @@ from prometheus_client import (
     generate_latest,
 )
 
+from servicekit.json_route import JsonRoute
+
 __all__ = [
     "CACHE_FAILURES",
     "CONNECTION_WAIT_SECONDS",
@@ -17,6 +19,7 @@ __all__ = [
     "LATENCY_BUCKETS_S",
     "REPLICA_FAILURES",
     "REPLICA_LAG_SECONDS",
+    "SPANS_LOST",
     "TASK_FAILURES",
     "measured_gauge",
     "metrics_router",
@@ -56,6 +59,11 @@ HTTP_SECONDS = Histogram(
     ["method", "route", "status"],
     buckets=LATENCY_BUCKETS_S,
 )
+SPANS_LOST = Counter(
+    "claude_agi_spans_lost_total",
+    "Spans that no collector got, by why: queue-full, refused.",
+    ["why"],
+)
 TASK_FAILURES = Counter(
     "claude_agi_background_failures_total",
     "Times a background task ended by an error and was started again.",
@@ -83,7 +91,7 @@ CACHE_FAILURES = Counter(
 
 def metrics_router() -> APIRouter:
     """`GET /metrics` in Prometheus' text format."""
-    router = APIRouter()
+    router = APIRouter(route_class=JsonRoute)
 
     @router.get("/metrics", include_in_schema=False)
     async def metrics() -> Response:

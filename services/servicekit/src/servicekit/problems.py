@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -20,7 +20,13 @@ from servicekit.errors import (
 
 log = structlog.get_logger()
 
-__all__ = ["PROBLEM_RESPONSES", "install_problem_handlers", "problem_response"]
+__all__ = [
+    "ANSWERABLE",
+    "PROBLEM_RESPONSES",
+    "AnswerableError",
+    "document_problems",
+    "problem_response",
+]
 
 # More errors than this say nothing more to the caller.
 MAX_ERRORS_SHOWN = 20
@@ -49,6 +55,10 @@ PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
     for status, text in _DESCRIPTIONS.items()
 }
 
+# Our own errors, and those of the framework.
+ANSWERABLE = (AppError, HTTPException, RequestValidationError)
+AnswerableError = AppError | HTTPException | RequestValidationError
+
 
 class MethodNotAllowed(AppError):
     """This path does not know that method."""
@@ -73,8 +83,19 @@ _BY_STATUS: dict[int, type[AppError]] = {
 }
 
 
-def problem_response(error: AppError) -> Response:
+def problem_response(error: AnswerableError) -> Response:
     """The error as a response, with `Retry-After` where waiting helps."""
+    if isinstance(error, RequestValidationError):
+        return _response(_invalid(error))
+    if isinstance(error, HTTPException):
+        kind = _BY_STATUS.get(error.status_code, Unreadable)
+        response = _response(kind(str(error.detail)))
+        response.headers.update(error.headers or {})
+        return response
+    return _response(error)
+
+
+def _response(error: AppError) -> Response:
     if error.status > 500:
         # What the caller saw, beside the request id that the caller has.
         log.warning("refused", error=f"{error.kind}: {error}")
@@ -87,29 +108,14 @@ def problem_response(error: AppError) -> Response:
     return Response(body, error.status, headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Makes the framework's own errors problems as well."""
-
-    @app.exception_handler(AppError)
-    async def known(_: Request, error: AppError) -> Response:
-        return problem_response(error)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        shown = [
-            {"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]}
-            for e in error.errors()[:MAX_ERRORS_SHOWN]
-        ]
-        first = shown[0] if shown else {"loc": [], "msg": "invalid"}
-        detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        return problem_response(InvalidRequest(detail, errors=shown))
-
-    @app.exception_handler(HTTPException)
-    async def framework(_: Request, error: HTTPException) -> Response:
-        kind = _BY_STATUS.get(error.status_code, Unreadable)
-        response = problem_response(kind(str(error.detail)))
-        response.headers.update(error.headers or {})
-        return response
+def _invalid(error: RequestValidationError) -> InvalidRequest:
+    shown = [
+        {"loc": list(e["loc"]), "msg": e["msg"], "type": e["type"]}
+        for e in error.errors()[:MAX_ERRORS_SHOWN]
+    ]
+    first = shown[0] if shown else {"loc": [], "msg": "invalid"}
+    detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return InvalidRequest(detail, errors=shown)
 
 
 def document_problems(document: dict[str, Any]) -> None:

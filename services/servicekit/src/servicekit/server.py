@@ -1,6 +1,7 @@
 """A process's visible life: parse, migrate or serve, stop."""
 
 import argparse
+import asyncio
 import gc
 import socket
 import sys
@@ -13,12 +14,18 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from servicekit.logs import configure_logs
 from servicekit.migrations import apply_migrations
 from servicekit.settings import ServiceSettings
+from servicekit.tracing import configure_tracing, finish_tracing
 
-__all__ = ["run_service"]
+__all__ = ["TRANSPORT", "PodProtocol", "run_service"]
+
+# Among a scope's extensions: the connection itself, for an answer that must break off
+# a reader who takes nothing. The server would wait for him without end.
+TRANSPORT = "claude-agi.transport"
 
 # Longer than any client here keeps an idle connection, so that the client closes first.
 KEEPALIVE_S = 75
@@ -38,6 +45,15 @@ Command = Callable[[Sequence[str]], int]
 log = structlog.get_logger()
 
 
+class PodProtocol(HttpToolsProtocol):
+    """Lends its connection to the application."""
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
+
+
 class _PodServer(uvicorn.Server):
     """Tells the application to let go before waiting for its connections."""
 
@@ -54,6 +70,7 @@ class _PodServer(uvicorn.Server):
         except Exception:
             log.exception("letting go failed, stopping all the same")
         await super().shutdown(sockets)
+        await asyncio.to_thread(finish_tracing)
 
 
 def run_service(
@@ -86,6 +103,7 @@ def run_service(
         return _print_openapi(create_app, settings_class)
     settings = _read_settings(name, settings_class)
     configure_logs(name, settings.log_level)
+    configure_tracing(name)
     if command == "migrate":
         apply_migrations(settings.database_url.get_secret_value(), package)
     else:
@@ -126,7 +144,7 @@ def _serve(app: FastAPI, settings: ServiceSettings) -> None:
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http="httptools",
+        http=PodProtocol,
         ws="none",
         access_log=False,
         log_config=None,
