@@ -16,7 +16,12 @@ import orjson
 import pytest
 import pytest_asyncio
 
-from contracts.safety import MAX_BATCH_ITEMS, MAX_CONTENT_CHARS, Policy
+from contracts.safety import (
+    MAX_BATCH_ITEMS,
+    MAX_CONTENT_CHARS,
+    Policy,
+    Verdict,
+)
 from contracts.verdicts import verdict_holds
 from devstack.database import DATABASE, bootstrap
 from devstack.postgres import Postgres, Primary
@@ -206,6 +211,16 @@ async def test_a_batch_is_answered_in_order(api: httpx2.AsyncClient) -> None:
     )
     verdicts = [result["verdict"] for result in answer.json()["results"]]
     assert verdicts == ["allow", "block", "flag"] * 85 + ["allow"]
+
+
+@pytest.mark.parametrize(
+    "content", ["tea", ATTACK, "mail ana@example.org", "It is 4111 1111 1111 1111."]
+)
+async def test_a_verdict_has_all_that_the_contract_names(
+    api: httpx2.AsyncClient, content: str
+) -> None:
+    told = await ask(api, content)
+    assert Verdict.model_validate(told, extra="forbid").model_dump(mode="json") == told
 
 
 async def test_every_verdict_is_on_record_without_its_content(

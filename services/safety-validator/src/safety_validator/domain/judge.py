@@ -1,6 +1,6 @@
 """The verdict of a policy on a text."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from contracts.safety import VerdictName
@@ -26,6 +26,8 @@ MAX_REGION_CHARS = 4_096
 # A verdict does not become clearer by more places; what is cut out has no such end.
 MAX_FINDINGS_A_RULE = 20
 
+_HARMLESS = Judgement(VerdictName.ALLOW, (), None)
+
 
 class Judge:
     """Applies one policy; may be used by several threads."""
@@ -36,16 +38,22 @@ class Judge:
 
     def judge(self, content: str) -> Judgement:
         """The gravest verdict of all rules that the content meets."""
-        findings = tuple(sorted(self._findings(plain_text(content)), key=_order))
-        verdict = findings[0].rule.verdict if findings else VerdictName.ALLOW
+        plain = plain_text(content)
+        places = self._matcher.places(plain.text)
+        findings = tuple(sorted(self._findings(plain, places), key=_order))
+        if not findings:
+            return _HARMLESS
+        verdict = findings[0].rule.verdict
         redacted = None
         if verdict is VerdictName.REDACT:
             cut = (f for f in findings if f.rule.verdict is VerdictName.REDACT)
             redacted = redact(content, cut)
         return Judgement(verdict, findings, redacted)
 
-    def _findings(self, plain: PlainText) -> Iterator[Finding]:
-        for number, places in self._matcher.places(plain.text).items():
+    def _findings(
+        self, plain: PlainText, anchors: Mapping[int, Sequence[int]]
+    ) -> Iterator[Finding]:
+        for number, places in anchors.items():
             rule = self._rules[number]
             whole = rule.verdict is VerdictName.REDACT
             spans = _outermost(_spans(rule, plain.text, places))

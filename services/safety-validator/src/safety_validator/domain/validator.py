@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import time
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -68,9 +69,7 @@ class Validator:
                 slice_began_s = time.perf_counter()
             decided.append(await self._decide(submission))
         self._log.record([decision for _, decision in decided])
-        for ruling, decision in decided:
-            VALIDATION_SECONDS.observe(ruling.took_ms / 1000)
-            VERDICTS.labels(decision.verdict.value, decision.kind).inc()
+        _count(decided)
         return [ruling for ruling, _ in decided]
 
     async def _decide(self, submission: Submission) -> tuple[Ruling, Decision]:
@@ -113,15 +112,24 @@ class Validator:
     def _decision(
         self, submission: Submission, ruling: Ruling, digest: bytes
     ) -> Decision:
-        rules = {f.rule.id: f.rule for f in ruling.judgement.findings}
+        judgement = ruling.judgement
+        rules = {f.rule.id: f.rule for f in judgement.findings}
         return Decision(
             id=ruling.id,
             agent_id=submission.agent_id,
             kind=submission.kind,
             stream=submission.stream,
-            verdict=ruling.judgement.verdict,
+            verdict=judgement.verdict,
             rules=tuple(rules.values()),
             content_digest=digest,
             policy_version=self._version,
             created_at=datetime.now(UTC),
         )
+
+
+def _count(decided: Sequence[tuple[Ruling, Decision]]) -> None:
+    for ruling, _ in decided:
+        VALIDATION_SECONDS.observe(ruling.took_ms / 1000)
+    given = Counter((decision.verdict, decision.kind) for _, decision in decided)
+    for (verdict, kind), count in given.items():
+        VERDICTS.labels(verdict.value, kind).inc(count)

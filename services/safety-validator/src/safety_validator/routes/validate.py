@@ -1,7 +1,11 @@
 """`POST /api/safety/validate` and `/batch`."""
 
+from typing import Any
+
+import orjson
+from fastapi import Response
+
 from contracts.safety import (
-    CategoryHit,
     ValidateBatchRequest,
     ValidateBatchResponse,
     ValidateRequest,
@@ -18,48 +22,53 @@ router = api_router("/api/safety", "safety")
 MAX_CATEGORIES_SHOWN = 100
 
 
-@router.post("/validate")
+@router.post("/validate", response_model=Verdict)
 async def validate(
     request: ValidateRequest, caller: AnyCaller, context: InContext
-) -> Verdict:
+) -> Response:
     """The verdict on one text."""
     caller.check_agent(request.agent_id)
     (ruling,) = await context.validator.validate([_submission(request)])
-    return _verdict(ruling)
+    return _answer(_verdict(ruling))
 
 
-@router.post("/validate/batch")
+@router.post("/validate/batch", response_model=ValidateBatchResponse)
 async def validate_batch(
     request: ValidateBatchRequest, caller: AnyCaller, context: InContext
-) -> ValidateBatchResponse:
+) -> Response:
     """Verdicts in the order of the items."""
     for item in request.items:
         caller.check_agent(item.agent_id)
     rulings = await context.validator.validate([_submission(i) for i in request.items])
-    return ValidateBatchResponse(results=[_verdict(ruling) for ruling in rulings])
+    return _answer({"results": [_verdict(ruling) for ruling in rulings]})
 
 
 def _submission(request: ValidateRequest) -> Submission:
     return Submission(request.content, request.kind, request.agent_id, request.stream)
 
 
-def _verdict(ruling: Ruling) -> Verdict:
+def _verdict(ruling: Ruling) -> dict[str, Any]:
+    """The fields of a `Verdict`, whose model takes twice as long to make and write."""
     judgement = ruling.judgement
-    return Verdict(
-        verdict=judgement.verdict,
-        categories=[
-            CategoryHit(
-                name=finding.rule.category,
-                score=finding.rule.score,
-                layer="rules",
-                rule=finding.rule.id,
-                span=finding.span,
-            )
+    return {
+        "verdict": judgement.verdict,
+        "categories": [
+            {
+                "name": finding.rule.category,
+                "score": finding.rule.score,
+                "layer": "rules",
+                "rule": finding.rule.id,
+                "span": finding.span,
+            }
             for finding in judgement.findings[:MAX_CATEGORIES_SHOWN]
         ],
-        redacted_content=judgement.redacted,
-        policy_version=ruling.policy_version,
-        took_ms=ruling.took_ms,
-        id=str(ruling.id),
-        signature=ruling.signature,
-    )
+        "redacted_content": judgement.redacted,
+        "policy_version": ruling.policy_version,
+        "took_ms": ruling.took_ms,
+        "id": ruling.id,
+        "signature": ruling.signature,
+    }
+
+
+def _answer(fields: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(fields), media_type="application/json")
