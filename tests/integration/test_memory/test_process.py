@@ -67,7 +67,9 @@ async def test_what_was_acknowledged_survives_a_kill(
             answer = await http.get(f"{PREFIX}/{memory_id}", params={"agent_id": agent})
             assert answer.status_code == 200
         body = {"query": "note", "agent_id": agent, "limit": 1000, "mode": "semantic"}
-        found = (await http.post(f"{PREFIX}/recall", json=body)).json()["memories"]
+        recalled = await http.post(f"{PREFIX}/recall", json=body)
+        assert recalled.status_code == 200, recalled.text
+        found = recalled.json()["memories"]
         assert {memory["id"] for memory in found} >= set(acknowledged)
         assert sorted(m["seq"] for m in found) == list(range(1, len(found) + 1))
 

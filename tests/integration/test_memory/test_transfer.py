@@ -213,6 +213,23 @@ async def test_lines_of_several_agents(service: Replica, agent: str) -> None:
     assert [m["content"] for m in (await other.recent())["memories"]] == ["yours"]
 
 
+async def test_an_id_of_one_agent_says_nothing_of_anothers(
+    service: Replica, agent: str
+) -> None:
+    ada, bob = service.caller(f"{agent}-a"), service.caller(f"{agent}-b")
+    one, other = str(new_id()), str(new_id())
+    for caller, own in ((ada, one), (bob, other)):
+        await caller.take_in([{"id": own, "content": f"of {caller.agent_id}"}])
+    totals, _ = await ada.take_in(
+        [
+            {"id": other, "content": "as the other", "agent_id": ada.agent_id},
+            {"id": one, "content": "as the one", "agent_id": bob.agent_id},
+            {"id": one, "content": "again", "agent_id": ada.agent_id},
+        ]
+    )
+    assert totals == {"imported": 2, "skipped": 1, "failed": 0}
+
+
 async def test_what_expired_on_the_way_is_skipped(ada: Caller) -> None:
     totals, _ = await ada.take_in(
         [{"content": "old", "expires_at": "2020-01-01T00:00:00Z"}, {"content": "new"}]

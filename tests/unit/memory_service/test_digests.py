@@ -84,6 +84,13 @@ def test_a_phrase_within_a_text(phrase: str, found: bool) -> None:
     assert (burial.phrase in phrases) is found
 
 
+@pytest.mark.parametrize("sign", [chr(code) for code in range(128)])
+def test_words_of_ascii_are_those_beside_other_letters(sign: str) -> None:
+    text = f"Ab{sign}c {sign} {sign}{sign} 5{sign}"
+    assert [*words_of(text), "é"] == words_of(f"{text} é")
+    assert words_of(sign) == words_of(f"{sign}\u3000")
+
+
 def test_a_phrase_in_a_script_without_spaces() -> None:
     assert contains_phrase("他说我的银行密码是4711。", words_of("银行密码"))
     assert not contains_phrase("他说我的银行密码是4711。", words_of("银密"))

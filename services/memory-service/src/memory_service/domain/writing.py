@@ -109,6 +109,8 @@ class Writing:
 
     async def _embed(self, judged: Sequence[Draft | Outcome]) -> list[Draft | Outcome]:
         bare = [d for d in judged if isinstance(d, Draft) and d.vector is None]
+        if not bare:
+            return list(judged)
         made: list[Vector] = []
         for start in range(0, len(bare), MAX_EMBEDDED_TOGETHER):
             together = bare[start : start + MAX_EMBEDDED_TOGETHER]

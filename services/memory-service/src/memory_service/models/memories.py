@@ -1,4 +1,8 @@
-"""Memories on their way in, as they are kept, and as they change."""
+"""Memories on their way in, as they are kept, and as they change.
+
+None is changed once it is made. What an import has for each line is not frozen all the
+same: to make it would take three times as long.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -10,7 +14,7 @@ from memory_service.models.vectors import Vector
 from servicekit.errors import AppError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Memory:
     """A memory that is kept; the fields and their order are those of the API."""
 
@@ -46,7 +50,7 @@ class Verdict:
     signature: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """A memory on its way in; `brought_id` where the caller chose the id."""
 
@@ -73,7 +77,7 @@ class Draft:
         return replace(self, **changes)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Kept:
     """A memory that stands; `fresh` where this very call stored it.
 

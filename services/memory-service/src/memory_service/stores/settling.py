@@ -55,7 +55,7 @@ class Job:
         return self.told_by is not None and draft.evidence in SAID
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Fresh:
     """A memory to be stored."""
 
@@ -138,11 +138,11 @@ class Settling:
         return self._store(draft, digest, consolidates=job.fence is not None)
 
     def _refusal(self, job: Job, draft: Draft) -> Forgotten | SourcesChanged | None:
-        kinds = {stone.kind for stone in self.stones.get(draft.id, ())}
-        if "forgotten" in kinds:
-            return Forgotten("it says what was forgotten")
-        if kinds and not job.lifts(draft):
-            return Forgotten("it says what was deleted")
+        if stones := self.stones.get(draft.id):
+            if any(stone.kind == "forgotten" for stone in stones):
+                return Forgotten("it says what was forgotten")
+            if not job.lifts(draft):
+                return Forgotten("it says what was deleted")
         if any((draft.agent_id, source) in self.deleted for source in draft.sources):
             return Forgotten("it was made from what was deleted")
         if job.fence is not None and not self._stand(draft):
@@ -153,9 +153,8 @@ class Settling:
         return all((draft.agent_id, s) in self.unchanged for s in draft.sources)
 
     def _lift(self, draft: Draft) -> None:
-        self.lifted |= {
-            (draft.agent_id, stone.id) for stone in self.stones.get(draft.id, ())
-        }
+        for stone in self.stones.get(draft.id, ()):
+            self.lifted.add((draft.agent_id, stone.id))
 
     def _find_same(self, draft: Draft, digest: bytes) -> Memory | None:
         assert draft.vector is not None

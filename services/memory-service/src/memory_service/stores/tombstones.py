@@ -45,11 +45,7 @@ async def find_stones(
     without tombstones costs nothing.
     """
     met: list[list[Stone]] = [[] for _ in values]
-    watched = [
-        number
-        for number, value in enumerate(values)
-        if value.digester.anchor_lengths is not None
-    ]
+    watched = [number for number, value in enumerate(values) if value.digester.watches]
     if not watched:
         return met
     some = [values[number] for number in watched]

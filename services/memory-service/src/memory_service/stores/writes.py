@@ -42,8 +42,7 @@ class MemoryWrites:
     async def standing(self, names: Sequence[Name]) -> dict[Name, Kept | Forgotten]:
         """What is known of ids that callers bring."""
         async with self._database.connection() as connection:
-            standing = await _fetch_standing(connection, names)
-            deleted = await _fetch_names(connection, "forgotten", names)
+            standing, deleted = await _fetch_known(connection, names)
         return {
             name: Kept(memory, fresh=False) for name, memory in standing.items()
         } | {name: Forgotten(f"{name[1]} was deleted") for name in deleted}
@@ -74,7 +73,7 @@ class MemoryWrites:
         brought = [(d.agent_id, d.id) for j in jobs for d in j.drafts if j.may_stand(d)]
         again = [(d.agent_id, d.id) for job in jobs if job.again for d in job.drafts]
         sources = [(d.agent_id, source) for d in drafts for source in d.sources]
-        standing = await _fetch_standing(connection, brought)
+        standing, deleted = await _fetch_known(connection, brought)
         merging = [d for job in jobs for d in job.drafts if job.merges(d)]
         alike = await self._fetch_alike(connection, merging, digesters, standing)
         held, unchanged = await _fetch_fenced(connection, jobs)
@@ -84,8 +83,7 @@ class MemoryWrites:
             digesters=digesters,
             standing=standing,
             merged=await _fetch_merged(connection, again, standing),
-            deleted=await _fetch_names(connection, "forgotten", brought)
-            | await _fetch_names(connection, "gone_sources", sources),
+            deleted=deleted | await _fetch_gone(connection, sources),
             taken=await _fetch_taken(connection, [job.key for job in jobs if job.key]),
             stones=await _fetch_stones(connection, drafts, digesters),
             alike=alike,
@@ -160,6 +158,23 @@ class MemoryWrites:
         )
 
 
+async def _fetch_known(
+    connection: asyncpg.Connection, names: Sequence[Name]
+) -> tuple[dict[Name, Memory], set[Name]]:
+    """What stands under the names, and those under which a memory was deleted.
+
+    And perhaps under a name of one's agent and another's id.
+    """
+    if not names:
+        return {}, set()
+    agents = list({agent_id for agent_id, _ in names})
+    ids = [memory_id for _, memory_id in names]
+    rows = await connection.fetch(QUERIES["known"], agents, ids)
+    standing = [(r["agent_id"], r["memory_id"]) for r in rows if not r["deleted"]]
+    deleted = {(r["agent_id"], r["memory_id"]) for r in rows if r["deleted"]}
+    return await _fetch_standing(connection, standing), deleted
+
+
 async def _fetch_standing(
     connection: asyncpg.Connection, names: Sequence[Name]
 ) -> dict[Name, Memory]:
@@ -183,12 +198,12 @@ async def _fetch_merged(
     return {(row["agent_id"], row["id"]): row["seq"] for row in rows}
 
 
-async def _fetch_names(
-    connection: asyncpg.Connection, query: str, names: Sequence[Name]
+async def _fetch_gone(
+    connection: asyncpg.Connection, sources: Sequence[Name]
 ) -> set[Name]:
-    if not names:
+    if not sources:
         return set()
-    rows = await connection.fetch(QUERIES[query], *_columns(names))
+    rows = await connection.fetch(QUERIES["gone_sources"], *_columns(sources))
     return {(row["agent_id"], row["memory_id"]) for row in rows}
 
 
@@ -207,11 +222,12 @@ async def _fetch_stones(
     drafts: Sequence[Draft],
     digesters: Mapping[str, Digester],
 ) -> dict[UUID, list[Stone]]:
+    watched = [d for d in drafts if digesters[d.agent_id].watches]
     values = [
-        Value(d.agent_id, digesters[d.agent_id], d.content, d.metadata) for d in drafts
+        Value(d.agent_id, digesters[d.agent_id], d.content, d.metadata) for d in watched
     ]
     stones = await find_stones(connection, values)
-    return {draft.id: met for draft, met in zip(drafts, stones, strict=True) if met}
+    return {draft.id: met for draft, met in zip(watched, stones, strict=True) if met}
 
 
 async def _fetch_fenced(

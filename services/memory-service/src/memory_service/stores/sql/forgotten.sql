@@ -1,5 +1,0 @@
--- Those of the ids given, ($1, $2) by pairs, under which a memory was deleted.
-SELECT agent_id, memory_id
-FROM deletions
-INNER JOIN unnest($1::text[], $2::uuid[]) AS wanted (agent_id, memory_id)
-    USING (agent_id, memory_id)
