@@ -191,7 +191,7 @@ def test_a_build_that_was_not_begun_is_due_still(index: AgentVectors) -> None:
 def test_codes_that_find_too_little_are_not_used(
     index: AgentVectors, vectors: Matrix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ivf, "LADDER", ((0.02, 12),))
+    monkeypatch.setattr(ivf, "LADDER", ((0.0, 0.02, 12),))
     monkeypatch.setattr(ivf, "CANDIDATES_PER_RESULT", 1)
     assert build(index) == "grown"
     assert index.kind == FLAT_KIND
@@ -203,7 +203,7 @@ def test_codes_that_find_too_little_are_not_used(
 def test_more_is_looked_at_where_little_is_found(
     index: AgentVectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ivf, "LADDER", ((0.02, 12), (1.0, 800)))
+    monkeypatch.setattr(ivf, "LADDER", ((0.0, 0.02, 12), (2.0, 1.0, 800)))
     build(index)
     assert index.kind == IVF_KIND
 

@@ -24,7 +24,12 @@ from tests.support.vectors import (
 from memory_service.models.vectors import Change, Part
 from memory_service.providers.vectors import builds, part
 from memory_service.providers.vectors.agent import AgentVectors
-from memory_service.providers.vectors.codes import CODE_BYTES, MappedCodes
+from memory_service.providers.vectors.codes import (
+    CODE_BYTES,
+    MappedCodes,
+    near_cells,
+    read_empty,
+)
 from memory_service.providers.vectors.part import FLAT_KIND, IVF_KIND
 
 VECTORS = make_vectors(40)
@@ -242,6 +247,25 @@ def test_the_codes_of_what_was_removed_leave_the_file(
     save(indexed)
     (file,) = (tmp_path / "copy").glob("*.codes")
     assert len(MappedCodes(file)) == INDEXED - 1
+
+
+def test_cells_are_looked_at_as_far_as_their_centres_are_like_the_query(
+    indexed: AgentVectors, tmp_path: Path
+) -> None:
+    (file,) = (tmp_path / "copy").glob("*.codes")
+    index = read_empty(MappedCodes(file).head)
+    centres = index.quantizer.reconstruct_n(0, index.nlist)
+    on_a_centre, between = centres[3], centres[:8].sum(axis=0)
+    counts = []
+    for vector in (on_a_centre, between / np.linalg.norm(between)):
+        numbers, likeness = near_cells(index, vector, 0.4, index.nlist)
+        cosines = centres @ vector
+        assert set(numbers) == set(np.flatnonzero(cosines >= cosines.max() - 0.4))
+        assert np.allclose(likeness, cosines[numbers], atol=1e-6)
+        few = near_cells(index, vector, 0.4, 5).numbers
+        assert list(few) == list(numbers[:5])
+        counts.append(len(numbers))
+    assert counts[0] < counts[1]
 
 
 def test_many_that_are_near_and_gone_hide_nobody(indexed: AgentVectors) -> None:

@@ -8,7 +8,7 @@ index without entries follows, as FAISS writes it, then how long each list is.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import faiss
 import numpy as np
@@ -26,6 +26,13 @@ NO_SLOT = -1
 
 Head = NDArray[np.uint8]
 Likeness = NDArray[np.float32]
+
+
+class Cells(NamedTuple):
+    """Numbers of cells, and how like a vector their centres are, best first."""
+
+    numbers: NDArray[np.int64]
+    likeness: Likeness
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +70,7 @@ class MappedCodes:
         return int(self._index.ntotal) - self._dropped
 
     def search(
-        self, vector: Vector, limit: int, cells: int, only: Bytes | None
+        self, vector: Vector, limit: int, cells: Cells, only: Bytes | None
     ) -> tuple[Likeness, Slots]:
         """Slots that `only` has a bit for, as FAISS returns them, and how like."""
         if only is None and self._dropped:
@@ -123,17 +130,36 @@ def lists_of(index: Any) -> Iterator[CodesList]:
     return _lists_of(faiss.downcast_InvertedLists(index.invlists))
 
 
+def near_cells(index: Any, vector: Vector, reach: float, most: int) -> Cells:
+    """Cells whose centres have at least the best one's cosine less `reach`."""
+    likeness, numbers = index.quantizer.search(vector[np.newaxis], most)
+    count = np.count_nonzero(likeness[0] >= likeness[0, 0] - reach)
+    return Cells(numbers[0, :count], likeness[0, :count])
+
+
 def search_codes(
-    index: Any, vector: Vector, limit: int, cells: int, only: Bytes | None
+    index: Any, vector: Vector, limit: int, cells: Cells, only: Bytes | None
 ) -> tuple[Likeness, Slots]:
     """The same from an index in memory."""
     make: Any = faiss.SearchParametersIVF
     bitmap: Any = faiss.IDSelectorBitmap
     selected = {} if only is None else {"sel": bitmap(only)}
-    likeness, slots = index.search(
-        vector[np.newaxis], limit, params=make(nprobe=cells, **selected)
+    vector = np.ascontiguousarray(vector, dtype=np.float32)
+    likeness = np.empty(limit, dtype=np.float32)
+    slots = np.empty(limit, dtype=np.int64)
+    # Its form for arrays takes no parameters.
+    index.search_preassigned_c(
+        1,
+        faiss.swig_ptr(vector),
+        limit,
+        faiss.swig_ptr(cells.numbers),
+        faiss.swig_ptr(cells.likeness),
+        faiss.swig_ptr(likeness),
+        faiss.swig_ptr(slots),
+        False,
+        make(nprobe=len(cells.numbers), **selected),
     )
-    return likeness[0], slots[0]
+    return likeness, slots
 
 
 def _map(path: Path, size: int, sizes: NDArray[np.int64]) -> Any:

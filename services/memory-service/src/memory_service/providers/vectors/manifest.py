@@ -19,7 +19,7 @@ from memory_service.providers.vectors.rows import DIMENSION
 NAME = "manifest"
 FRESH_NAME = "manifest.new"
 # Counted on whenever a file's layout or meaning changes.
-FORMAT = 2
+FORMAT = 3
 LAYOUT = f"{FORMAT} float16x{DIMENSION} {CODES}"
 
 
