@@ -30,7 +30,7 @@ run: $(VENV)/local.stamp $(MODEL)/manifest.json ## starts the mind: databases, t
 	@exec $(BIN)/claude-agi
 
 .PHONY: test
-test: setup chart-tools lint ## checks and tests everything
+test: setup chart-tools mocks lint ## checks and tests everything
 	@$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 .PHONY: lint
@@ -52,6 +52,10 @@ bench: setup ## measures on this machine; benchmarks/README.md says how
 .PHONY: bench-memory
 bench-memory: setup ## measures a million memories, and peers; an hour and more
 	@$(BIN)/python benchmarks/run.py memory peers freshness $(BENCH_FLAGS)
+
+.PHONY: bench-coherence
+bench-coherence: setup ## measures coherence over an accelerated day; a quarter of an hour and more
+	@$(BIN)/python benchmarks/run.py coherence $(BENCH_FLAGS)
 
 .PHONY: openapi
 openapi: setup ## writes each service's openapi.json anew
@@ -82,6 +86,18 @@ $(TOOLS)/helm-unittest: tests/chart/tools/helm-unittest/go.sum
 
 $(TOOLS)/promtool: tests/chart/tools/promtool/go.sum
 	$(call tool,promtool,github.com/prometheus/prometheus/cmd/promtool)
+
+# A second mock of the Messages API runs on Node 20 or newer: without it its tests are skipped and say so.
+AIMOCK := .tools/aimock/node_modules/.package-lock.json
+
+.PHONY: mocks
+mocks: $(AIMOCK) ## a mock of a model that the tests need, with npm
+
+$(AIMOCK): tests/support/aimock/package-lock.json
+	$(if $(shell npm --version >/dev/null 2>&1 && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' && echo there),$(call step,"mock of a model: aimock",\
+	  mkdir -p .tools/aimock; cp tests/support/aimock/package*.json .tools/aimock; \
+	  npm ci --prefix .tools/aimock --ignore-scripts --no-audit --no-fund >.tools/aimock.log 2>&1 \
+	  || { tail -3 .tools/aimock.log; exit 1; }; touch $@))
 
 .PHONY: e2e
 e2e: setup $(TOOLS)/helm ## installs and tests the chart on the cluster that KUBECONFIG names
@@ -119,8 +135,9 @@ locks: setup ## resolves the dependencies anew, with hashes
 	  --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade"; \
 	all="$(PACKAGES) requirements/build.in"; \
 	$$compile --no-deps -o requirements/model.txt requirements/model.in; \
-	$$compile --extra migrate --extra build -o requirements/local.txt $$all; \
-	$$compile --extra migrate --extra build -c requirements/local.txt -o requirements/dev.txt $$all requirements/dev.in; \
+	$$compile --extra migrate --extra tracing --extra build -o requirements/local.txt $$all; \
+	$$compile --extra migrate --extra tracing --extra build -c requirements/local.txt -o requirements/dev.txt $$all requirements/dev.in; \
+	$$compile -c requirements/local.txt -o requirements/tracing.txt requirements/tracing.in; \
 	$$compile --extra build -c requirements/local.txt -o requirements/build.txt \
 	  services/embedding/pyproject.toml requirements/build.in; \
 	for s in $(SERVICES) memory-service-milvus; do $$compile -c requirements/local.txt -o requirements/$$s.txt requirements/$$s.in \

@@ -22,11 +22,15 @@ FILES += ["onnxruntime/capi/libonnxruntime.so.*"]
 FOLDERS += ["cffi*", "pycparser*"]
 # Only a client of the Model Context Protocol checks answers by their schema.
 FOLDERS += ["jsonschema*", "referencing*", "rpds*"]
-# What another package opens where it is installed too.
+# What other packages open where one of them is installed too.
 UNLESS = {
-    "pymilvus": ["google/protobuf", "google/_upb", "protobuf-*"],
+    ("pymilvus", "opentelemetry/exporter"): [
+        "google/protobuf",
+        "google/_upb",
+        "protobuf-*",
+    ],
     # numpy.ma stays: numpy.unique asks it.
-    "pandas": [
+    ("pandas",): [
         f"numpy/{part}"
         for part in ("ctypeslib", "fft", "polynomial", "random", "testing")
     ],
@@ -46,8 +50,8 @@ def trim(packages: Path) -> None:
     """Trims what lies in a folder `site-packages`."""
     for pattern in FOLDERS + [
         folder
-        for user, used in UNLESS.items()
-        if not (packages / user).exists()
+        for users, used in UNLESS.items()
+        if not any((packages / user).exists() for user in users)
         for folder in used
     ]:
         for folder in list(packages.glob(pattern)):

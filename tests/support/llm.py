@@ -1,18 +1,27 @@
-"""A third party's mock server of the Messages API, as a process."""
+"""Third parties' mock servers of the Messages API, as processes."""
 
 import asyncio
+import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
+import pytest
 
 from tests.support.mind import free_ports
 from tests.support.waiting import until
+
+# Put there by `make mocks`.
+AIMOCK = (
+    Path(__file__).parents[2]
+    / ".tools/aimock/node_modules/@copilotkit/aimock/dist/cli.js"
+)
 
 
 @dataclass
@@ -50,7 +59,8 @@ class MockModel:
     async def _call(
         self, method: str, name: str, body: dict[str, Any] | None = None
     ) -> httpx2.Response:
-        async with httpx2.AsyncClient() as client:
+        # Its address has no TLS: certificates are not read each time.
+        async with httpx2.AsyncClient(verify=False) as client:
             answer = await client.request(
                 method, f"{self.address}/_llmock/{name}", json=body
             )
@@ -58,27 +68,84 @@ class MockModel:
             return answer
 
 
+@dataclass
+class AiMock:
+    """`aimock`, told what to answer or how to fail."""
+
+    base_url: str
+
+    async def will(self, response: dict[str, Any], **how: Any) -> None:
+        """Answers every call so: `how` are the further members of its fixture."""
+        await self._call("POST", "reset")
+        fixture = {"match": {"endpoint": "chat"}, "response": response, **how}
+        await self._call("POST", "fixtures", {"fixtures": [fixture]})
+
+    async def fails_once(self, status: int, message: str) -> None:
+        """The next call meets this error."""
+        body = {"status": status, "body": {"message": message}}
+        await self._call("POST", "error", body)
+
+    async def calls(self) -> int:
+        """How often it was asked."""
+        journal = (await self._call("GET", "journal")).json()
+        return sum(each["path"] == "/v1/messages" for each in journal)
+
+    async def _call(
+        self, method: str, name: str, body: dict[str, Any] | None = None
+    ) -> httpx2.Response:
+        # Its address has no TLS: certificates are not read each time.
+        async with httpx2.AsyncClient(verify=False) as client:
+            answer = await client.request(
+                method, f"{self.base_url}/__aimock/{name}", json=body
+            )
+            answer.raise_for_status()
+            return answer
+
+
 @asynccontextmanager
 async def mock_model() -> AsyncIterator[MockModel]:
-    """A server of its own, ended with the block."""
+    """`llmock`, a server of its own, ended with the block."""
     port = free_ports()
     program = Path(sys.executable).parent / "llmock"
-    process = subprocess.Popen(
-        [program, "serve", "--host", "127.0.0.1", "--port", str(port)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
     model = MockModel(f"http://127.0.0.1:{port}")
+    command = [str(program), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    async with _running(command, model.reset):
+        yield model
+
+
+@asynccontextmanager
+async def aimock() -> AsyncIterator[AiMock]:
+    """`aimock`, a server of its own, ended with the block; skips without Node."""
+    node = shutil.which("node")
+    if node is None or not AIMOCK.exists():
+        pytest.skip(
+            "no aimock here: `make mocks` installs it where npm and Node 20 are"
+        )
+    port = free_ports()
+    model = AiMock(f"http://127.0.0.1:{port}")
+    with TemporaryDirectory(prefix="aimock-") as none:
+        command = [node, str(AIMOCK), "-p", str(port), "-f", none]
+        async with _running(command, model.calls):
+            yield model
+
+
+@asynccontextmanager
+async def _running(
+    command: Sequence[str], ask: Callable[[], Awaitable[object]]
+) -> AsyncIterator[None]:
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
 
     async def answers() -> bool:
         with suppress(httpx2.HTTPError):
-            await model.reset()
+            await ask()
             return True
         return False
 
     try:
         await until(answers, within_s=20)
-        yield model
+        yield
     finally:
         process.terminate()
         await asyncio.to_thread(process.wait)

@@ -88,7 +88,8 @@ async def test_a_mind_that_is_not_there_is_made_once(
         "interval_seconds": 20.0,
         "prompt": "Think of ships.",
     }
-    assert ada["budget"] == {"usd_per_day": 2.0, "tokens_per_day": 100_000}
+    assert ada["budget"]["usd_per_day"] == 2.0
+    assert ada["budget"]["tokens_per_day"] == 100_000
     for _ in range(2):
         assert [line["set"] for line in await apply(ada=ADA)] == ["nothing"]
     assert await agent(person, "ada") == ada

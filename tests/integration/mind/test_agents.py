@@ -17,7 +17,12 @@ async def test_the_default_agent_stands_at_the_start(api: httpx2.AsyncClient) ->
     agent = (await api.get(url("default"))).json()
     assert set(agent["streams"]) == DEFAULT_STREAMS
     assert {s["interval_seconds"] for s in agent["streams"].values()} == {8.0}
-    assert agent["budget"] == {"usd_per_day": 10.0, "tokens_per_day": None}
+    assert agent["budget"] == {
+        "usd_per_day": 10.0,
+        "tokens_per_day": None,
+        "near_limit": 0.8,
+        "ladder": ["slower", "cheaper", "sleep"],
+    }
     assert agent["state"] == "running"
     assert agent["persona"]
 
@@ -44,7 +49,8 @@ async def test_put_patch_get_delete(api: httpx2.AsyncClient) -> None:
     )
     agent = patched.json()
     assert agent["persona"] == "I watch the tides."
-    assert agent["budget"] == {"usd_per_day": 1.5, "tokens_per_day": None}
+    assert agent["budget"]["usd_per_day"] == 1.5
+    assert agent["budget"]["tokens_per_day"] is None
     assert agent["streams"]["verse"] == {
         "enabled": False,
         "interval_seconds": 8.0,
@@ -138,4 +144,5 @@ async def test_budgets_are_separate_and_say_when_they_reset(
     state = (await api.get(url(name, "/budget"))).json()
     assert state["limit_usd"] == 2
     assert (state["spent_usd"], state["reserved_usd"], state["tokens"]) == (0, 0, 0)
+    assert state["rung"] is None
     assert state["resets_at"].endswith("T00:00:00Z")

@@ -14,6 +14,7 @@ from tests.support.waiting import until
 POSTS: dict[str, dict[str, Any]] = {
     "/api/thought/generate": {"context": "x"},
     "/api/thought/generate/batch": {"requests": [{"context": "x"}]},
+    "/api/thought/converse": {"message": "x"},
     "/api/memory": {"content": "x"},
     "/api/memory/batch": {"memories": [{"content": "x"}]},
     "/api/memory/recall": {"query": "x"},
@@ -22,6 +23,7 @@ POSTS: dict[str, dict[str, Any]] = {
 }
 TEXTS = {
     "/api/thought/generate": "context",
+    "/api/thought/converse": "message",
     "/api/memory": "content",
     "/api/memory/recall": "query",
     "/api/safety/validate": "content",

@@ -48,6 +48,7 @@ CALLS = {
     "export": ("GET", "/api/memory/export?agent_id=AGENT", None),
     "stats": ("GET", "/api/memory/stats?agent_id=AGENT", None),
     "think": ("POST", "/api/thought/generate", {"context": "x", "agent_id": "AGENT"}),
+    "talk": ("POST", "/api/thought/converse", {"message": "x", "agent_id": "AGENT"}),
     "list thoughts": ("GET", "/api/thought/recent?agent_id=AGENT", None),
     "agent": ("GET", "/api/thought/agents/AGENT", None),
     "budget": ("GET", "/api/thought/agents/AGENT/budget", None),
@@ -65,7 +66,7 @@ READS = {
     "agent",
     "budget",
 }
-WRITES = {"remember", "think", "pause"}
+WRITES = {"remember", "think", "talk", "pause"}
 
 
 async def status(

@@ -1,62 +1,24 @@
 """The live feed: every thought once, in order, also after a cut."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from uuid import uuid4
+from typing import Any
 
 import httpx2
+import pytest
+from tests.support.listening import Heard, listening, new_agent, take, think
 from tests.support.mind import Mind
 
-Event = tuple[int, dict[str, object]]
+LISTENERS = 1000
+WAIT_S = 30.0
 
 
-@asynccontextmanager
-async def listening(
-    mind: Mind, agent: str, after: int | None = None, **query: str
-) -> AsyncIterator[AsyncIterator[Event]]:
-    headers = {} if after is None else {"Last-Event-ID": str(after)}
-    params = {"agent_id": agent, **query}
-    async with (
-        mind.client() as client,
-        client.stream(
-            "GET", "/api/thought/live", params=params, headers=headers
-        ) as answer,
-    ):
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/event-stream")
-        lines = answer.aiter_lines()
-        assert (await anext(lines)).startswith(":")
-        yield _events(lines)
+def seqs(heard: list[Heard]) -> list[int]:
+    return [event.data["seq"] for event in heard]
 
 
-async def _events(lines: AsyncIterator[str]) -> AsyncIterator[Event]:
-    event_id = 0
-    async for line in lines:
-        if line.startswith("id: "):
-            event_id = int(line[4:])
-        elif line.startswith("data: "):
-            yield event_id, json.loads(line[6:])
-
-
-async def take(events: AsyncIterator[Event], count: int) -> list[Event]:
-    async with asyncio.timeout(10):
-        return [await anext(events) for _ in range(count)]
-
-
-async def think(
-    api: httpx2.AsyncClient, agent: str, *contexts: str, **more: str
-) -> None:
-    for context in contexts:
-        body = {"agent_id": agent, "context": context, **more}
-        (await api.post("/api/thought/generate", json=body)).raise_for_status()
-
-
-async def new_agent(api: httpx2.AsyncClient) -> str:
-    agent = f"live-{uuid4().hex[:8]}"
-    (await api.put(f"/api/thought/agents/{agent}", json={})).raise_for_status()
-    return agent
+def _ids(recalled: Any) -> list[str]:
+    return [memory["memory_id"] for memory in recalled]
 
 
 async def test_thoughts_are_told_as_they_are_committed(
@@ -64,55 +26,91 @@ async def test_thoughts_are_told_as_they_are_committed(
 ) -> None:
     agent = await new_agent(api)
     await think(api, agent, "before anyone listens")
-    async with listening(quiet_mind, agent) as events:
+    async with listening(quiet_mind.address, agent) as events:
         await think(api, agent, "one", "two")
         heard = await take(events, 2)
-    assert [thought["seq"] for _, thought in heard] == [2, 3]
-    one = await api.get(f"/api/thought/{heard[0][1]['id']}")
-    assert one.json() == heard[0][1]
+    assert seqs(heard) == [2, 3]
+    assert {event.name for event in heard} == {"thought"}
+    told = heard[0].data
+    kept = (await api.get(f"/api/thought/{told['id']}")).json()
+    # What memories say is told, not kept.
+    assert _ids(kept.pop("recalled")) == _ids(told.pop("recalled"))
+    assert {name: kept[name] for name in told} == told
 
 
 async def test_a_cut_feed_resumes_without_loss_or_repeat(
     quiet_mind: Mind, api: httpx2.AsyncClient
 ) -> None:
     agent = await new_agent(api)
-    async with listening(quiet_mind, agent) as events:
+    async with listening(quiet_mind.address, agent) as events:
         await think(api, agent, "one", "two")
         heard = await take(events, 2)
     await think(api, agent, "three", "four")
-    async with listening(quiet_mind, agent, after=heard[-1][0]) as events:
+    async with listening(quiet_mind.address, agent, after=heard[-1].id) as events:
         await think(api, agent, "five")
         heard += await take(events, 3)
-    assert [thought["seq"] for _, thought in heard] == [1, 2, 3, 4, 5]
-    assert len({event_id for event_id, _ in heard}) == 5
+    assert seqs(heard) == [1, 2, 3, 4, 5]
+    assert len({event.id for event in heard}) == 5
+
+
+@pytest.mark.parametrize("after", [None, "", 3, 10**17])
+async def test_without_an_id_or_with_one_to_come_it_begins_now(
+    quiet_mind: Mind, api: httpx2.AsyncClient, after: str | int | None
+) -> None:
+    agent = await new_agent(api)
+    await think(api, agent, "one", "two")
+    async with listening(quiet_mind.address, agent, after) as events:
+        await think(api, agent, "three", "four")
+        assert seqs(await take(events, 2)) == [3, 4]
+
+
+@pytest.mark.parametrize("after", ["x", "-1", "1.5", "1 2", "9" * 19])
+async def test_a_malformed_id_is_refused(
+    quiet_mind: Mind, api: httpx2.AsyncClient, after: str
+) -> None:
+    answer = await api.get("/api/thought/live", headers={"Last-Event-ID": after})
+    assert answer.status_code == 422
+    assert answer.json()["type"].startswith("urn:claude-agi:problem:")
+
+
+async def test_an_unknown_agent_has_no_feed(api: httpx2.AsyncClient) -> None:
+    assert (await api.get("/api/thought/live?agent_id=nobody")).status_code == 404
 
 
 async def test_one_stream_can_be_chosen(
     quiet_mind: Mind, api: httpx2.AsyncClient
 ) -> None:
     agent = await new_agent(api)
-    async with listening(quiet_mind, agent, stream="creative") as events:
+    async with listening(quiet_mind.address, agent, stream="creative") as events:
         await think(api, agent, "one")
         await think(api, agent, "two", stream="creative")
         (heard,) = await take(events, 1)
-    assert heard[1]["stream"] == "creative"
+    assert heard.data["stream"] == "creative"
 
 
 async def test_another_agents_thoughts_are_not_heard(
     quiet_mind: Mind, api: httpx2.AsyncClient
 ) -> None:
     mine, other = await new_agent(api), await new_agent(api)
-    async with listening(quiet_mind, mine) as events:
+    async with listening(quiet_mind.address, mine) as events:
         await think(api, other, "not for me")
         await think(api, mine, "for me")
         (heard,) = await take(events, 1)
-    assert heard[1]["agent_id"] == mine
+    assert heard.data["agent_id"] == mine
 
 
-async def test_an_unknown_agent_and_a_bad_position(api: httpx2.AsyncClient) -> None:
-    assert (await api.get("/api/thought/live?agent_id=nobody")).status_code == 404
-    bad = await api.get("/api/thought/live", headers={"Last-Event-ID": "x"})
-    assert bad.status_code == 422
+async def test_the_feed_of_a_removed_agent_ends_with_a_reason(
+    quiet_mind: Mind, api: httpx2.AsyncClient
+) -> None:
+    agent = await new_agent(api)
+    async with listening(quiet_mind.address, agent) as events:
+        (await api.delete(f"/api/thought/agents/{agent}")).raise_for_status()
+        assert await _rest(events) == [Heard(None, "end", {"reason": "removed"})]
+
+
+async def _rest(events: AsyncIterator[Heard]) -> list[Heard]:
+    async with asyncio.timeout(WAIT_S):
+        return [event async for event in events]
 
 
 async def test_a_listener_that_never_reads_does_not_hinder_the_others(
@@ -123,8 +121,38 @@ async def test_a_listener_that_never_reads_does_not_hinder_the_others(
     path = f"/api/thought/live?agent_id={agent}"
     writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
     await writer.drain()
-    async with listening(quiet_mind, agent) as events:
+    async with listening(quiet_mind.address, agent) as events:
         await think(api, agent, *(f"context {n}" for n in range(30)))
         assert len(await take(events, 30)) == 30
     writer.close()
     assert reader is not None
+
+
+async def test_a_thousand_listen_through_the_one_address(
+    quiet_mind: Mind, api: httpx2.AsyncClient
+) -> None:
+    agent = await new_agent(api)
+    request = (
+        f"GET /api/thought/live?agent_id={agent} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    ).encode()
+    opened: list[asyncio.StreamWriter] = []
+
+    async def listen(ready: asyncio.Barrier) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", quiet_mind.port)
+        opened.append(writer)
+        writer.write(request)
+        await reader.readuntil(b": listening")
+        await ready.wait()
+        return await reader.readuntil(b"\nevent: thought\n")
+
+    ready = asyncio.Barrier(LISTENERS + 1)
+    try:
+        async with asyncio.timeout(WAIT_S):
+            hearing = [asyncio.create_task(listen(ready)) for _ in range(LISTENERS)]
+            await ready.wait()
+            await think(api, agent, "for all")
+            heard = await asyncio.gather(*hearing)
+    finally:
+        for writer in opened:
+            writer.close()
+    assert all(each.endswith(b"id: 1\nevent: thought\n") for each in heard)

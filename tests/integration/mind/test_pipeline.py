@@ -73,8 +73,9 @@ async def test_thoughts_form_a_chain_and_can_be_read_back(
     assert [thought["seq"] for thought in made] == [1, 2, 3, 4, 5]
     for before, after in itertools.pairwise(made):
         assert after["previous_id"] == before["id"]
-    one = await api.get(f"/api/thought/{made[2]['id']}")
-    assert one.json() == made[2]
+    one = (await api.get(f"/api/thought/{made[2]['id']}")).json()
+    assert one.pop("explanation")["previous"]["id"] == made[1]["id"]
+    assert one == made[2]
     first = (await api.get(f"/api/thought/recent?agent_id={agent}&limit=3")).json()
     rest = await api.get(
         f"/api/thought/recent?agent_id={agent}&limit=3&cursor={first['next_cursor']}"

@@ -22,7 +22,6 @@ from servicekit.database import Database
 from servicekit.idempotency import Idempotency, IdempotencyKey
 from servicekit.migrations import apply_migrations
 from thought_generator.domain.agents import Agents
-from thought_generator.domain.budget import today
 from thought_generator.domain.gate import Gate
 from thought_generator.errors import AgentUnknown
 from thought_generator.models import (
@@ -30,11 +29,13 @@ from thought_generator.models import (
     AgentState,
     Draft,
     Limits,
+    Offer,
     Recalled,
     Stream,
     Thought,
     Usage,
 )
+from thought_generator.stores import agents as agents_module
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.budgets import BudgetStore
 from thought_generator.stores.leases import SQL, LeaseStore
@@ -43,6 +44,8 @@ from thought_generator.stores.thoughts import ThoughtStore
 
 LEASE = timedelta(seconds=10)
 PACKAGE = "thought_generator"
+# More streams than there are.
+MANY = 10_000
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -109,7 +112,7 @@ async def test_an_agent_that_goes_while_money_is_reserved_is_unknown(
     async with database.transaction() as leaving:
         await leaving.execute("DELETE FROM agents WHERE agent_id = $1", agent_id)
         reserving = asyncio.create_task(
-            budgets.reserve(agent_id, today(), new_id(), Decimal(1), 10)
+            budgets.reserve(agent_id, new_id(), [Offer(Decimal(1), 10, None)])
         )
         await asyncio.sleep(0.1)
         assert not reserving.done()
@@ -140,7 +143,7 @@ async def test_a_delivery_names_what_was_recalled(
     await ThoughtStore(database, "r").commit(thought, None)
     deliveries = await OutboxStore(database).claim(100)
     (mine,) = [each for each in deliveries if each.agent_id == agent_id]
-    assert mine.recalled == [recalled.memory_id]
+    assert mine.sources == [recalled.memory_id]
 
 
 class Overtaking(FakeSafety):
@@ -185,6 +188,31 @@ async def test_a_change_does_not_bring_a_removed_agent_back(
     assert await store.page("", [agent_id], 1) == []
 
 
+async def test_what_an_agent_thought_in_months_may_take_long_to_remove(
+    dsn: str, database: Database, agent_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "COMMAND_TIMEOUT_S", 0.6)
+    monkeypatch.setattr(agents_module, "THOUGHTS_DELETED_AT_ONCE", 2)
+    for _ in range(5):
+        await ThoughtStore(database, "r").commit(draft(agent_id), None)
+    await database.fetch(
+        "CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN PERFORM pg_sleep(0.2); RETURN OLD; END $$"
+    )
+    await database.fetch(
+        "CREATE TRIGGER slow BEFORE DELETE ON thoughts FOR EACH ROW"
+        " EXECUTE FUNCTION be_slow()"
+    )
+    impatient = Database("test", PACKAGE, SecretStr(dsn), None)
+    await impatient.open()
+    try:
+        await AgentStore(impatient).delete(agent_id)
+        assert await AgentStore(database).page("", [agent_id], 1) == []
+    finally:
+        await impatient.close()
+        await database.fetch("DROP FUNCTION be_slow CASCADE")
+
+
 async def test_a_replica_does_not_take_what_another_has_just_claimed(
     database: Database,
 ) -> None:
@@ -192,20 +220,20 @@ async def test_a_replica_does_not_take_what_another_has_just_claimed(
     await AgentStore(database).put(agent_named(name, streams=3))
     quick = LeaseStore(database, f"{name}-quick", LEASE)
     slow = f"{name}-slow"
+    query = "SELECT owner, epoch FROM streams WHERE agent_id = $1 ORDER BY stream"
+    before = await database.fetch(query, name)
     await quick.renew()
     # Its snapshot is taken first, its rows are looked at last.
     slowed = SQL["claim_streams"].replace(
         "WHERE\n", "WHERE\n(SELECT true FROM pg_sleep(0.3)) AND\n", 1
     )
     assert slowed != SQL["claim_streams"]
-    claiming = asyncio.create_task(database.fetch(slowed, slow, 10_000))
+    claiming = asyncio.create_task(database.fetch(slowed, slow, MANY))
     await asyncio.sleep(0.1)
-    await quick.claim()
+    await quick.claim(MANY)
     await claiming
-    rows = await database.fetch(
-        "SELECT owner, epoch FROM streams WHERE agent_id = $1", name
-    )
-    assert {(row["owner"], row["epoch"]) for row in rows} == {(f"{name}-quick", 1)}
+    after = await database.fetch(query, name)
+    assert after == [(f"{name}-quick", row["epoch"] + 1) for row in before]
     await quick.release()
     await AgentStore(database).delete(name)
 
@@ -218,11 +246,11 @@ async def test_a_stream_that_was_handed_over_is_free_at_once(
     first, second = (LeaseStore(database, f"{name}-{n}", LEASE) for n in (1, 2))
     for store in (first, second):
         await store.renew()
-    await first.claim()
-    await second.claim()
+    await first.claim(MANY)
+    await second.claim(MANY)
     assert name not in {lease.agent_id for lease, _ in await second.owned()}
     await first.release()
-    await second.claim()
+    await second.claim(MANY)
     assert name in {lease.agent_id for lease, _ in await second.owned()}
     assert name not in {lease.agent_id for lease, _ in await first.owned()}
     await second.release()

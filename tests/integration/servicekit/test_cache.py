@@ -46,7 +46,6 @@ async def every_call_answers(cache: Cache) -> None:
         for _ in range(10):
             assert await cache.get("key") is None
             await cache.put("key", b"value", TTL_S)
-            await cache.publish("channel", b"message")
         assert await asyncio.gather(*(cache.get("key") for _ in range(100))) == (
             [None] * 100
         )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import httpx2
@@ -101,6 +102,8 @@ async def test_clients_on_real_sockets() -> None:
         await _bodies_are_read_or_refused(pod)
         await _clients_vanish(pod)
         await _garbage_is_refused(pod)
+        await _heads_without_end_are_refused(pod)
+        await _a_body_is_no_request(pod)
         async with httpx2.AsyncClient(base_url=pod.address) as client:
             assert (await client.get("/livez")).status_code == 200
         assert not [line for line in pod.lines if line["level"] == "error"]
@@ -153,6 +156,8 @@ async def _clients_vanish(pod: Pod) -> None:
         return bool(counted) and bool(measured)
 
     await until(are_over)
+    vanished = route_lines(pod, "/api/small/notes")[-1]
+    assert vanished["status"] == 0
 
 
 async def _garbage_is_refused(pod: Pod) -> None:
@@ -164,6 +169,45 @@ async def _garbage_is_refused(pod: Pod) -> None:
         b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
     ):
         assert (await talk(pod, garbage)).startswith(b"HTTP/1.1 400")
+
+
+async def _heads_without_end_are_refused(pod: Pod) -> None:
+    get = b"GET /livez HTTP/1.1\r\nHost: localhost\r\n"
+    post = b"POST /api/small/notes HTTP/1.1\r\nHost: localhost\r\n"
+    trailers = b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+    for begun, more in (
+        (b"GET /", b"a" * 10_000),
+        (get + b"X: ", b"a" * 10_000),
+        (get, b"X: a\r\n" * 2000),
+        (post + trailers + b"X: ", b"a" * 10_000),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", pod.port)
+        writer.write(begun)
+        with suppress(ConnectionError):
+            async with asyncio.timeout(10):
+                while not writer.is_closing():
+                    writer.write(more)
+                    await writer.drain()
+                    await asyncio.sleep(0.001)
+        with suppress(ConnectionError):
+            assert (await reader.read()).startswith(b"HTTP/1.1 400")
+        writer.close()
+    long = b"X: " + b"a" * 20_000 + b"\r\nConnection: close\r\n\r\n"
+    assert (await talk(pod, get, long)).startswith(b"HTTP/1.1 200")
+
+
+async def _a_body_is_no_request(pod: Pod) -> None:
+    """Else whoever shares a proxy's connection would read another's answer."""
+    smuggled = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    head = (
+        b"POST /api/small/notes HTTP/1.1\r\nHost: localhost\r\n"
+        b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
+        b"Content-Length: %d\r\n\r\n" % len(smuggled)
+    )
+    for parts in ((head + smuggled,), (head, smuggled)):
+        said = await talk(pod, *parts)
+        assert said.count(b"HTTP/1.1 ") == 1
+        assert b"connection: close" in said
 
 
 @pytest.mark.parametrize("let_go", ["works", "fails"])

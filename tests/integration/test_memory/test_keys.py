@@ -34,6 +34,7 @@ READS: list[tuple[str, str, dict[str, Any]]] = [
     ("GET", f"/{ID}/history", {"params": SCOPE}),
     ("GET", "/tombstones", {"params": SCOPE}),
     ("POST", "/recall", {"json": {"query": "x", "agent_id": "ann"}}),
+    ("POST", "/lookup", {"json": {"ids": [ID], "agent_id": "ann"}}),
 ]
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "", {"json": TELL}),

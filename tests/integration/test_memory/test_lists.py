@@ -13,6 +13,7 @@ from tests.integration.test_memory.replicas import (
     Replica,
 )
 
+from contracts.ids import new_id
 from contracts.memory import MemoryStats
 
 NOON = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -54,6 +55,26 @@ async def test_pages_of_one_type(ada: Caller) -> None:
     )
     contents = [m["content"] for m in first["memories"] + second["memories"]]
     assert contents == ["note 4", "note 2", "note 0"]
+
+
+async def test_memories_are_looked_up_by_their_ids(
+    service: Replica, other_service: Replica, ada: Caller
+) -> None:
+    told = [await ada.tell(f"note {number}") for number in range(4)]
+    ids = [each["id"] for each in told]
+    gone = ids.pop()
+    deleted = await service.http.delete(
+        f"{PREFIX}/{gone}", params={"agent_id": ada.agent_id}
+    )
+    headers = {"X-Min-Seq": deleted.headers["X-Memory-Seq"]}
+    body = {"agent_id": ada.agent_id, "ids": [*ids[1:], gone, str(new_id())]}
+    for each in (service, other_service):
+        answer = await each.http.post(f"{PREFIX}/lookup", json=body, headers=headers)
+        found = [memory["content"] for memory in answer.json()["memories"]]
+        assert sorted(found) == ["note 1", "note 2"]
+    foreign = {**body, "agent_id": "nobody"}
+    answer = await service.http.post(f"{PREFIX}/lookup", json=foreign)
+    assert answer.json() == {"memories": []}
 
 
 async def test_a_cursor_belongs_to_its_list(service: Replica, ada: Caller) -> None:

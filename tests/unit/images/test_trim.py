@@ -77,6 +77,12 @@ def test_it_leaves_what_another_package_opens(
             assert (packages / name).exists() is (package == user)
 
 
+def test_what_several_open_stays_for_each(tmp_path: Path, packages: Path) -> None:
+    write(packages / "opentelemetry" / "exporter" / "it.py", "")
+    trim(tmp_path)
+    assert [name for name in OPENED["pymilvus"] if not (packages / name).exists()] == []
+
+
 def test_bytecode_lacks_docstrings_and_nothing_else(
     tmp_path: Path, packages: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_memories_are_read_in_the_order_of_their_fields(name: str) -> None:
 
 def test_statements_that_read_memories_are_known() -> None:
     assert {
+        "lookup",
         "memory",
         "recent",
         "recent_of_type",

@@ -1,12 +1,14 @@
 """What a PATCH makes of an agent, and how an agent is shown."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from contracts.thought import MAX_STREAMS, AgentPatch
 from servicekit.errors import InvalidRequest
-from thought_generator.models import Agent, AgentState, Limits, Stream
+from thought_generator.models import Agent, AgentState, Doze, Limits, Stream
 from thought_generator.routes.conversion import agent_answer, patched
 
 
@@ -29,3 +31,16 @@ def test_a_prompt_that_grew_by_redaction_is_shown() -> None:
     shown = agent_answer(agent({"primary": Stream(prompt=grown)}))
     assert shown.streams["primary"].prompt == grown
     assert grown in shown.model_dump_json()
+
+
+def test_a_doze_is_shown_with_its_stream() -> None:
+    since = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    dozing = {"primary": Doze(since, "engine-unavailable", None)}
+    shown = agent_answer(replace(agent({"primary": Stream()}), dozing=dozing))
+    assert shown.model_dump(mode="json")["dozing"] == {
+        "primary": {
+            "since": "2026-01-01T12:00:00Z",
+            "problem": "engine-unavailable",
+            "until": None,
+        }
+    }

@@ -2,6 +2,7 @@
 
 import random
 from decimal import Decimal
+from itertools import pairwise
 from uuid import uuid4
 
 from thought_generator.domain.focus import THEMES, Attention
@@ -71,3 +72,42 @@ def test_a_long_memory_is_only_glanced_at() -> None:
     mind = attention()
     mind.news.append("x" * 10_000)
     assert len(mind.turn()[1]) == 400
+
+
+def test_of_long_memories_only_a_glance_is_held() -> None:
+    mind = attention()
+    mind.remember(thought("t", "x" * 30_000))
+    assert [len(each) for each in mind.trail] == [400]
+
+
+def test_a_repeat_turns_the_stream_to_another_theme() -> None:
+    mind = attention()
+    said = "The tide was low again and the boats lay on their sides in the mud."
+    assert mind.remember(thought(said, "a memory")) is False
+    themes = []
+    for _ in range(20):
+        assert mind.remember(thought(said, "a memory")) is True
+        context, focus = mind.turn()
+        assert said not in context
+        themes.append(focus)
+    assert set(themes) <= set(THEMES)
+    assert all(one != other for one, other in pairwise(themes))
+    # What it repeats is shown to the model once, not again and again.
+    assert list(mind.recent) == [said]
+
+
+def test_news_goes_before_a_theme_also_in_a_loop() -> None:
+    mind = attention()
+    mind.recollect(["The same as ever."])
+    assert mind.remember(thought("The same as ever."))
+    mind.news.append("Something new.")
+    assert mind.turn()[1] == "Something new."
+
+
+def test_a_loop_ends_with_another_thought() -> None:
+    mind = attention()
+    mind.recollect(["The same as ever."])
+    assert mind.remember(thought("The same as ever."))
+    assert not mind.remember(thought("Something else, and nobody had said it."))
+    assert not mind.circled
+    assert "Something else" in mind.turn()[0]

@@ -107,12 +107,12 @@ async def test_an_outage_of_memory_shows_in_the_gauges() -> None:
 
 
 async def test_memory_is_told_what_a_thought_was_made_from() -> None:
-    recalled = (new_id(), new_id())
-    outbox = Waiting(replace(delivery("one"), recalled=recalled))
+    sources = (new_id(), new_id())
+    outbox = Waiting(replace(delivery("one"), sources=sources))
     memory = Attentive()
     async with delivering(outbox, memory):
         await until(lambda: not outbox.rows)
-    assert memory.requests[0].memories[0].sources == [*recalled]
+    assert memory.requests[0].memories[0].sources == [*sources]
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])

@@ -45,6 +45,7 @@ def test_the_volatile_part_says_what_is_fact_and_what_only_thought() -> None:
         {"recalled": ()},
         {"recalled": (replace(MEMORY, content="Ada keeps hens."),)},
         {"recalled": (replace(MEMORY, memory_id=UUID(int=2)),)},
+        {"recalled": (replace(MEMORY, evidence="observed"),)},
         {"recent": ()},
         {"persona": "I am calm.p", "stream": "rimary"},
     ],

@@ -9,10 +9,11 @@ import pytest
 from contracts.fakes import FakeMemory, FakeSafety
 from servicekit.errors import AppError
 from thought_generator.domain import queue as queue_module
-from thought_generator.domain.asking import Asking
+from thought_generator.domain.asking import Asking, Engines
 from thought_generator.domain.budget import Governor
 from thought_generator.domain.cache import ResponseCache
 from thought_generator.domain.gate import Gate
+from thought_generator.domain.ladder import Ladder
 from thought_generator.domain.queue import EngineQueue
 from thought_generator.domain.thinker import Occasion, Thinker
 from thought_generator.errors import (
@@ -29,6 +30,8 @@ from thought_generator.models import (
     Draft,
     Limits,
     Prompt,
+    Reserved,
+    Standing,
     Stream,
 )
 
@@ -74,10 +77,17 @@ class NoCache:
 class NoBudget:
     """The engine costs nothing, so nobody asks."""
 
-    async def reserve(self, *_: object) -> bool:
+    async def reserve(self, *_: object) -> Reserved:
         raise AssertionError("reserved for an engine that costs nothing")
 
-    async def settle(self, *_: object) -> None: ...
+    async def settle(self, *_: object) -> None:
+        raise AssertionError("settled for an engine that costs nothing")
+
+    async def standing(self, agent_id: str) -> Standing:
+        raise AssertionError("nobody asks")
+
+    async def pressed(self) -> list[tuple[Limits, float, bool]]:
+        raise AssertionError("nobody asks")
 
 
 class World:
@@ -92,15 +102,17 @@ class World:
         self.safety = safety or FakeSafety()
         self.memory = memory or FakeMemory()
         self.engine = Echo(answer)
+        governor = Governor(NoBudget(), lambda _: None, Ladder(has_cheaper=False))
         self.thinker = Thinker(
             Gate(self.safety),
             self.memory,
             Asking(
-                self.engine,
-                Governor(NoBudget(), {}),
+                Engines(self.engine, None, self.engine),
+                governor,
                 ResponseCache(NoCache()),
                 EngineQueue(),
             ),
+            governor,
         )
 
     async def think(

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from contracts.base import AgentId, StreamName
+from contracts.base import AgentId, StreamName, Unit
 from contracts.thought import (
     DEFAULT_STREAMS,
     MAX_STREAMS,
     Budget,
     Dollars,
+    Ladder,
     Persona,
     Prompt,
     Seconds,
@@ -48,10 +49,12 @@ class StreamValues(_Values):
 
 
 class BudgetValues(_Values):
-    """What a mind may spend in a day."""
+    """What a mind may spend in a day, and what it does when that runs out."""
 
     usd_per_day: Dollars | None = None
     tokens_per_day: Tokens | None = None
+    near_limit: Unit | None = None
+    ladder: Ladder | None = None
 
 
 class AgentValues(_Values):

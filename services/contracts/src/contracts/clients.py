@@ -8,6 +8,8 @@ from contracts.memory import (
     MemoryBatchRequest,
     MemoryBatchResponse,
     MemoryList,
+    MemoryLookup,
+    MemoryLookupRequest,
     MemoryType,
     RecallRequest,
     RecallResponse,
@@ -55,8 +57,12 @@ class MemoryApi(Protocol):
         """The newest memories of a type."""
         ...
 
+    async def lookup(self, request: MemoryLookupRequest) -> MemoryLookup:
+        """Those of some memories that are still there."""
+        ...
+
     async def remember(self, request: MemoryBatchRequest) -> MemoryBatchResponse:
-        """Stores memories; those that bring an `id` are stored once."""
+        """Stores memories; those that bring an `id` are stored once, others merged."""
         ...
 
 
@@ -131,8 +137,19 @@ class HttpMemory:
             idempotent=True,
         )
 
+    async def lookup(self, request: MemoryLookupRequest) -> MemoryLookup:
+        """Those of some memories that are still there."""
+        return await self._http.call(
+            "POST",
+            "/api/memory/lookup",
+            request,
+            MemoryLookup,
+            timeout_s=RECALL_TIMEOUT_S,
+            idempotent=True,
+        )
+
     async def remember(self, request: MemoryBatchRequest) -> MemoryBatchResponse:
-        """Stores memories; each must bring its `id`, so that a repeat is harmless."""
+        """Stores memories; a repeat is met by its `id`, or merged: it is harmless."""
         return await self._http.call(
             "POST",
             "/api/memory/batch",

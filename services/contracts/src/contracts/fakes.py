@@ -13,6 +13,8 @@ from contracts.memory import (
     MemoryBatchRequest,
     MemoryBatchResponse,
     MemoryList,
+    MemoryLookup,
+    MemoryLookupRequest,
     MemoryType,
     MemoryWrite,
     RecalledMemory,
@@ -113,6 +115,19 @@ class FakeMemory:
             if memory.agent_id == agent_id and memory.memory_type == memory_type
         ]
         return MemoryList(memories=found[:limit], next_cursor=None)
+
+    async def lookup(self, request: MemoryLookupRequest) -> MemoryLookup:
+        """Those of some memories that are still there."""
+        if any(self._fail_on(str(memory_id)) for memory_id in request.ids):
+            raise _outage("memory-service")
+        wanted = set(request.ids)
+        return MemoryLookup(
+            memories=[
+                memory
+                for memory in self.memories
+                if memory.agent_id == request.agent_id and memory.id in wanted
+            ]
+        )
 
     async def remember(self, request: MemoryBatchRequest) -> MemoryBatchResponse:
         """Stores memories; a known `id` is stored once."""

@@ -40,6 +40,8 @@ __all__ = [
     "MemoryHistory",
     "MemoryImport",
     "MemoryList",
+    "MemoryLookup",
+    "MemoryLookupRequest",
     "MemoryPatch",
     "MemoryRevision",
     "MemoryStats",
@@ -207,6 +209,19 @@ class MemoryList(Answer):
 
     memories: list[Memory]
     next_cursor: str | None
+
+
+class MemoryLookupRequest(Contract):
+    """The ids of an agent's memories."""
+
+    agent_id: AgentId = DEFAULT_AGENT_ID
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=MAX_BATCH_MEMORIES)]
+
+
+class MemoryLookup(Answer):
+    """Those that are there, in no order; what was forgotten is left out."""
+
+    memories: list[Memory]
 
 
 class MemoryRevision(Answer):

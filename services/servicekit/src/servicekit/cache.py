@@ -106,14 +106,6 @@ class Cache:
         except CacheAway:
             return
 
-    async def publish(self, channel: str, message: bytes) -> None:
-        """Tells whoever listens, if there is a cache."""
-        try:
-            async with self.client() as client:
-                await client.publish(channel, message)
-        except CacheAway:
-            return
-
     @asynccontextmanager
     async def client(self) -> AsyncIterator[redis.Redis]:
         """The client; raises CacheAway when Valkey does not answer."""

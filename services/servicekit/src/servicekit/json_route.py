@@ -8,6 +8,7 @@ import orjson
 from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
 __all__ = ["MAX_BODY_BYTES", "JsonRoute"]
@@ -63,5 +64,11 @@ class JsonRoute(APIRoute):
         async with AsyncExitStack() as stack:
             scope.update(dict.fromkeys(STACKS, stack))
             request = _JsonRequest(scope, receive, self._limit_bytes)
-            response = await self._handle(request)
+            try:
+                response = await self._handle(request)
+            except HTTPException as error:
+                # FastAPI says 400 of a body whatever befell it.
+                if isinstance(error.__cause__, ClientDisconnect):
+                    raise error.__cause__ from None
+                raise
             await response(scope, receive, send)

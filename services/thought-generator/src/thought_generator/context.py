@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from prometheus_client import Gauge
 
@@ -17,24 +18,34 @@ from servicekit.gauges import Source, keep_measuring
 from servicekit.idempotency import Idempotency
 from servicekit.metrics import REPLICA_LAG_SECONDS
 from thought_generator.domain.agents import Agents
-from thought_generator.domain.asking import Asking
+from thought_generator.domain.asking import Asking, Engines
 from thought_generator.domain.budget import Governor
 from thought_generator.domain.cache import ResponseCache
+from thought_generator.domain.coherence import Coherences
+from thought_generator.domain.conversation import Conversation, Render
 from thought_generator.domain.feed import Feed
 from thought_generator.domain.gate import Gate
+from thought_generator.domain.ladder import Ladder
 from thought_generator.domain.live import LiveFeed
 from thought_generator.domain.mind import Mind
 from thought_generator.domain.outbox import Deliverer
 from thought_generator.domain.queue import EngineQueue
 from thought_generator.domain.streams import StreamScheduler
 from thought_generator.domain.thinker import Thinker
-from thought_generator.metrics import BUDGET_USED_RATIO, STREAMS_ENABLED
-from thought_generator.models import Event, Thought
-from thought_generator.providers.engine import Engine
+from thought_generator.metrics import (
+    AGENTS_ON_RUNG,
+    BUDGET_USED_RATIO,
+    CONTINUITY_RATIO,
+    LIVENESS_RATIO,
+    STREAMS_ENABLED,
+)
+from thought_generator.models import Event, Rung, Thought
 from thought_generator.providers.news import ValkeyNews
+from thought_generator.providers.offline import OfflineEngine
 from thought_generator.settings import Settings
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.budgets import BudgetStore
+from thought_generator.stores.coherence import CoherenceStore
 from thought_generator.stores.leases import LeaseStore
 from thought_generator.stores.outbox import OutboxStore
 from thought_generator.stores.thoughts import ThoughtStore
@@ -49,26 +60,33 @@ def replica_name() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{os.urandom(4).hex()}"
 
 
-def make_engine(settings: Settings) -> Engine:
-    """The engine in force; the Anthropic SDK is imported only for its own."""
-    if settings.engine == "anthropic":
-        from thought_generator.providers.anthropic import AnthropicEngine
+def make_engines(settings: Settings) -> Engines:
+    """The engines in force; the Anthropic SDK is imported only for its own."""
+    offline = OfflineEngine()
+    if settings.engine == "offline":
+        return Engines(offline, None, offline)
+    from thought_generator.providers.anthropic import AnthropicEngine
 
-        assert settings.anthropic_api_key is not None
-        return AnthropicEngine(
-            settings.thought_model,
-            settings.anthropic_api_key.get_secret_value(),
-            settings.anthropic_base_url,
-        )
-    from thought_generator.providers.offline import OfflineEngine
-
-    return OfflineEngine()
+    assert settings.anthropic_api_key is not None
+    usual = AnthropicEngine(
+        settings.thought_model,
+        settings.anthropic_api_key.get_secret_value(),
+        settings.anthropic_base_url,
+        settings.thought_structured_output == "auto",
+    )
+    model = settings.thought_cheaper_model
+    return Engines(usual, usual.of_model(model) if model else None, offline)
 
 
 class Context:
     """Everything a running thought-generator holds."""
 
-    def __init__(self, settings: Settings, render: Callable[[Thought], bytes]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        render: Callable[[Thought], bytes],
+        render_reply: Render,
+    ) -> None:
         replica = replica_name()
         self._settings = settings
         self.database = Database(
@@ -81,42 +99,63 @@ class Context:
         self._cache = Cache(settings.redis_url)
         self._safety = HttpSafety(settings.safety_url, settings.service_key_text)
         self._memory = HttpMemory(settings.memory_url, settings.service_key_text)
-        self._engine = make_engine(settings)
-        self.budgets = BudgetStore(self.database)
+        self._answers = ResponseCache(self._cache)
+        self._engines = make_engines(settings)
+        self._budgets = BudgetStore(self.database)
+        self.governor = Governor(
+            self._budgets,
+            settings.price_of,
+            Ladder(has_cheaper=self._engines.cheaper is not None),
+        )
         self._thoughts = ThoughtStore(self.database, replica)
         self._idempotency = Idempotency(self.database)
         gate = Gate(self._safety)
         agents = AgentStore(self.database)
         self.agents = Agents(agents, gate)
+        self.coherences = Coherences(CoherenceStore(self.database))
         self._deliverer = Deliverer(OutboxStore(self.database), self._memory)
-        feed = Feed(self._events)
-        self._news = ValkeyNews(self._cache)
-        self.live = LiveFeed(feed, self._thoughts, self._news)
-        self.mind = Mind(
-            Thinker(
-                gate,
-                self._memory,
-                Asking(
-                    self._engine,
-                    Governor(self.budgets, settings.prices),
-                    ResponseCache(self._cache),
-                    EngineQueue(),
-                ),
+        self._news = ValkeyNews(settings.redis_url, replica)
+        self.live = LiveFeed(Feed(self._events), self._thoughts, self._news)
+        thinker = Thinker(
+            gate,
+            self._memory,
+            Asking(
+                self._engines,
+                self.governor,
+                self._answers,
+                EngineQueue(),
             ),
+            self.governor,
+        )
+        self.mind = Mind(
+            thinker,
+            self.governor,
             self._thoughts,
             agents,
             self._idempotency,
-            feed,
-            self._news,
+            self.live,
             self._deliverer,
             self._memory,
             render,
+            settings.thought_max_tokens,
+            self.coherences,
+        )
+        self.conversation = Conversation(
+            self.mind,
+            gate,
+            thinker,
+            agents,
+            self._thoughts,
+            self._memory,
+            self._idempotency,
+            render_reply,
             settings.thought_max_tokens,
         )
         self._scheduler = StreamScheduler(
             LeaseStore(self.database, replica, settings.lease),
             settings.lease,
             self.mind.begin,
+            self.live,
         )
         self._background = Background()
 
@@ -130,6 +169,8 @@ class Context:
         self._background.start("expire-reservations", self._expire_reservations)
         self._background.start("prune-idempotency-keys", self._prune_keys)
         self._background.start("deliver-thoughts", self._deliverer.run)
+        self._background.start("share-answers", self._answers.share)
+        self._background.start("send-news", self._news.send)
         self._background.start("hear-news", self.live.hear)
         self._background.start("poll-feed", self.live.poll)
         self._background.start("measure", self._measure)
@@ -149,7 +190,7 @@ class Context:
         """Closes in reverse."""
         await self._background.close()
         await self._news.close()
-        await self._engine.close()
+        await self._engines.usual.close()
         await self._memory.close()
         await self._safety.close()
         await self._cache.close()
@@ -160,7 +201,7 @@ class Context:
 
     async def _expire_reservations(self) -> None:
         while True:
-            await self.budgets.expire()
+            await self._budgets.expire()
             await asyncio.sleep(EXPIRE_RESERVATIONS_EVERY_S)
 
     async def _prune_keys(self) -> None:
@@ -173,9 +214,15 @@ class Context:
         sources: dict[Gauge, Source] = {
             REPLICA_LAG_SECONDS: totals.replica_lag_seconds,
             BUDGET_USED_RATIO: totals.budget_used_ratio,
+            CONTINUITY_RATIO: self.coherences.lowest_continuity,
         }
+        for rung in Rung:
+            sources[AGENTS_ON_RUNG.labels(rung.value)] = partial(
+                self.governor.agents_on, rung
+            )
         if self._settings.streams_enabled:
             sources[STREAMS_ENABLED] = totals.streams_enabled
+            sources[LIVENESS_RATIO] = self.coherences.lowest_liveness
         else:
             # By these settings none should think.
             STREAMS_ENABLED.set(0)

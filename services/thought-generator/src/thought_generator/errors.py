@@ -6,8 +6,8 @@ AppError
 ├── Overloaded      → QueueFull, BudgetSpent
 ├── Unavailable     → SafetyUnavailable, MemoryUnavailable, EngineUnavailable
 │                     ├── EngineAnswerUnusable
-│                     └── EngineEndUnknown
-└── Conflict        → Fenced (never leaves the service)
+│                     └── EngineEndUnknown → EngineAnswerCut
+└── Conflict        → Forgotten, Fenced (never leaves the service)
 """
 
 from typing import Any
@@ -71,6 +71,12 @@ class PriceUnknown(InvalidRequest):
     kind = "price-unknown"
 
 
+class Forgotten(Conflict):
+    """This was to be forgotten, so nothing is thought about it."""
+
+    kind = "forgotten"
+
+
 class SafetyUnavailable(Unavailable):
     """There is no safety verdict, so nothing is thought."""
 
@@ -103,6 +109,12 @@ class EngineAnswerUnusable(EngineUnavailable):
 
 class EngineEndUnknown(EngineUnavailable):
     """The model was asked, but its answer never came; try again later."""
+
+
+class EngineAnswerCut(EngineEndUnknown):
+    """The model's answer was cut, and what it cost is not known."""
+
+    kind = "engine-answer-unusable"
 
 
 class Fenced(Conflict):

@@ -9,8 +9,8 @@ from servicekit.app import create_app
 from servicekit.server import run_service
 from servicekit.settings import ServiceSettings
 from thought_generator.context import Context
-from thought_generator.routes import agents, live, thoughts
-from thought_generator.routes.conversion import thought_json
+from thought_generator.routes import agents, converse, live, thoughts
+from thought_generator.routes.conversion import reply_json, thought_json
 from thought_generator.settings import Settings
 
 VERSION = "0.1.0"
@@ -19,7 +19,7 @@ VERSION = "0.1.0"
 def make_app(settings: ServiceSettings) -> FastAPI:
     """The application, wired by its settings."""
     assert isinstance(settings, Settings)
-    context = Context(settings, thought_json)
+    context = Context(settings, thought_json, reply_json)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -31,7 +31,7 @@ def make_app(settings: ServiceSettings) -> FastAPI:
         title="thought-generator",
         version=VERSION,
         settings=settings,
-        routers=[agents.router, live.router, thoughts.router],
+        routers=[agents.router, converse.router, live.router, thoughts.router],
         lifespan=lifespan,
         checks={"database": context.database.check},
     )

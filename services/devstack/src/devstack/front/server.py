@@ -7,8 +7,9 @@ from devstack.front.client import Client
 from devstack.front.upstream import Pool
 
 HOST = "127.0.0.1"
-# Each client has at most one connection to a service, so this bounds both sides.
-MAX_CLIENTS = 1024
+# Each client has at most one connection to a service, so this bounds both sides. Live
+# feeds take one each for as long as they listen.
+MAX_CLIENTS = 2500
 # A client that is silent between requests, or in the middle of a head, is let go.
 MAX_SILENCE_S = 75.0
 SWEEP_INTERVAL_S = 15.0

@@ -60,6 +60,13 @@ class Memories:
             raise MemoryUnknown(f"{agent_id} has no memory {memory_id}")
         return memory
 
+    async def lookup(
+        self, agent_id: str, memory_ids: list[UUID], min_seq: int
+    ) -> list[Memory]:
+        """Those of the memories that are there."""
+        wanted = self._written.at_least(agent_id, min_seq)
+        return await self._reads.lookup(agent_id, memory_ids, wanted)
+
     async def recent(
         self,
         agent_id: str,

@@ -23,6 +23,7 @@ from memory_service.models.recall import FoundWords, Query, Recalled, Recollecti
 from memory_service.models.vectors import FACTS, THOUGHTS, Part, Seqs, Vector
 from memory_service.providers.vectors.agent import AgentVectors
 from memory_service.stores.search import MemorySearch
+from servicekit.tracing import span
 
 # Candidates of each arm for each memory asked for, and at least and at most.
 CANDIDATES_EACH = 8
@@ -136,7 +137,7 @@ class Recall:
 
     async def recall(self, query: Query, min_seq: int) -> Recollection:
         """Best first; raises NotCaughtUp, QueueFull, DatabaseUnavailable."""
-        with metrics.RETRIEVAL_SECONDS.labels(query.mode).time():
+        with span("search"), metrics.RETRIEVAL_SECONDS.labels(query.mode).time():
             wanted = self._written.at_least(query.agent_id, min_seq)
             index = await self._indexes.get(query.agent_id, wanted)
             # The answer holds at least that, and must not be taken for a later one.

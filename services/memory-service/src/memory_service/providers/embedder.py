@@ -12,6 +12,7 @@ from embedding.model import Embedder
 from memory_service import metrics
 from memory_service.errors import NotReady, QueueFull
 from memory_service.models.vectors import Vector
+from servicekit.tracing import span
 
 # A few seconds of work for one core; a further text gets 429.
 MAX_WAITING_TEXTS = 4096
@@ -63,13 +64,14 @@ class EmbeddingQueue:
 
     def embed_here(self, text: str) -> Vector:
         """The unit vector of one text, made in the caller's own thread."""
-        with metrics.EMBEDDING_SECONDS.time():
+        with span("embed"), metrics.EMBEDDING_SECONDS.time():
             vector: Vector = self._opened().embed([text])[0]
         return vector
 
     async def embed_query(self, text: str) -> Vector:
         """The unit vector of one text, before all that is to be stored."""
-        return (await self._embed(self._queries, [text]))[0]
+        with span("embed"):
+            return (await self._embed(self._queries, [text]))[0]
 
     async def embed_texts(self, texts: Sequence[str]) -> list[Vector]:
         """The unit vectors of texts, in order; all or QueueFull."""

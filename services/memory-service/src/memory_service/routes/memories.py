@@ -15,6 +15,8 @@ from contracts.memory import (
     MemoryBatchResponse,
     MemoryHistory,
     MemoryList,
+    MemoryLookup,
+    MemoryLookupRequest,
     MemoryPatch,
     MemoryStats,
     MemoryType,
@@ -181,6 +183,21 @@ async def stats(
         "cache": {"entries": context.caches.entries, "bytes": context.caches.bytes},
         "replica_lag_seconds": lag_seconds,
     }
+
+
+@router.post("/lookup", response_model=MemoryLookup)
+async def lookup(
+    request: Request,
+    caller: Reader,
+    body: MemoryLookupRequest,
+    min_seq: MinSeqHeader = 0,
+) -> Response:
+    """Memories by their ids; what is not there, or was forgotten, is left out."""
+    caller.check_agent(body.agent_id)
+    memories = await context_of(request).memories.lookup(
+        body.agent_id, body.ids, min_seq
+    )
+    return JsonAnswer({"memories": memories})
 
 
 @router.get("/{memory_id}", response_model=Memory)

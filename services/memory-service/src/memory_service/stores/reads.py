@@ -38,6 +38,13 @@ class MemoryReads:
         rows = await self.read("memory", agent_id, min_seq, memory_id)
         return next(iter(read_memories(rows)), None)
 
+    async def lookup(
+        self, agent_id: str, memory_ids: list[UUID], min_seq: int
+    ) -> list[Memory]:
+        """Those of the memories that this agent has."""
+        rows = await self.read("lookup", agent_id, min_seq, memory_ids)
+        return read_memories(rows)
+
     async def owners(self, memory_id: UUID) -> list[str]:
         """The agents that have a memory of that id; mostly one."""
         rows = await self._database.fetch(QUERIES["owners"], memory_id)

@@ -1,23 +1,43 @@
 """From a prompt to a completion: response cache, queue, budget, engine."""
 
-from dataclasses import dataclass
-from typing import Annotated
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
-from pydantic import Field, TypeAdapter, ValidationError
-
-from contracts.base import Text
-from contracts.memory import MAX_CONTENT_CHARS
-from thought_generator.domain.budget import Governor
+from servicekit.errors import AppError
+from thought_generator.domain.budget import Call, Governor
 from thought_generator.domain.cache import ResponseCache
+from thought_generator.domain.flights import Flights
 from thought_generator.domain.queue import EngineQueue
-from thought_generator.errors import EngineAnswerUnusable
-from thought_generator.models import Completion, Prompt
+from thought_generator.domain.usable import check_usable
+from thought_generator.errors import BudgetSpent
+from thought_generator.metrics import RESPONSE_CACHE
+from thought_generator.models import Agent, Completion, Payment, Prompt, Rung, Usage
 from thought_generator.prompting import system_text, user_text
 from thought_generator.providers.engine import Engine
 
-THOUGHT: TypeAdapter[str] = TypeAdapter(
-    Annotated[Text, Field(max_length=MAX_CONTENT_CHARS)]
-)
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Who answers: as a rule, near the end of a budget, and beyond it."""
+
+    usual: Engine
+    cheaper: Engine | None
+    offline: Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A completion; whoever uses it settles its payment."""
+
+    completion: Completion
+    cached: bool = False
+    payment: Payment | None = None
+    slower: bool = False
+
+    def again(self) -> "Answer":
+        """The same for somebody else, who pays nothing."""
+        free = replace(self.completion, usage=Usage())
+        return replace(self, completion=free, cached=True, payment=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,56 +55,100 @@ class Asking:
 
     def __init__(
         self,
-        engine: Engine,
+        engines: Engines,
         governor: Governor,
         cache: ResponseCache,
         queue: EngineQueue,
     ) -> None:
-        self._engine = engine
+        self._engines = engines
         self._governor = governor
         self._cache = cache
         self._queue = queue
+        self._flights: Flights[Answer] = Flights()
 
-    async def ask(self, agent_id: str, question: Question) -> tuple[Completion, bool]:
-        """The completion, and whether it came from the cache.
+    async def ask(self, agent: Agent, question: Question) -> Answer:
+        """From the cache, with whoever asks the same now, or from the engine that the
+        agent's budget allows.
 
         Raises:
             QueueFull, BudgetSpent, PriceUnknown, EngineUnavailable.
         """
-        engine = self._engine
-        key = (
-            f"{engine.name}:{engine.model}:{question.max_tokens}"
-            f":{question.context_digest}"
+        if not question.use_cache:
+            answer, _ = await self._answer(agent, question)
+            return answer
+        key = self._key(agent, question)
+        known = self._cache.held(key)
+        if known is not None:
+            return Answer(known, cached=True)
+        if self._flights.begun(key):
+            RESPONSE_CACHE.labels("joined").inc()
+        answer, first = await self._flights.join(
+            key,
+            lambda: self._find(agent, question, key),
+            lambda answer: self._abandon(agent.agent_id, answer),
         )
-        if question.use_cache:
-            known = await self._cache.get(agent_id, key)
-            if known is not None:
-                return known, True
+        return answer if first else answer.again()
+
+    def _key(self, agent: Agent, question: Question) -> str:
+        """All that makes an answer; by the agent's birth it is of this life of it."""
+        engine = self._engines.usual
+        return (
+            f"{agent.agent_id}:{agent.born_at}:{engine.name}:{engine.model}"
+            f":{question.max_tokens}:{question.context_digest}"
+        )
+
+    async def _find(self, agent: Agent, question: Question, key: str) -> Answer:
+        known = await self._cache.fetch(key)
+        if known is not None:
+            return Answer(known, cached=True)
+        answer, answered_by = await self._answer(agent, question)
+        # What a rung of the ladder answered is not worth keeping for better times.
+        if answered_by is self._engines.usual:
+            self._cache.put(key, answer.completion)
+        return answer
+
+    async def _answer(self, agent: Agent, question: Question) -> tuple[Answer, Engine]:
         async with self._queue.turn():
-            completion = await self._call(agent_id, question)
-        check_usable(completion.content)
-        if question.use_cache:
-            await self._cache.put(agent_id, key, completion)
-        return completion, False
+            answer, answered_by = await self._call(agent, question)
+        async with self._governor.settled_on_failure(agent.agent_id, answer.payment):
+            check_usable(answer.completion.content)
+        return answer, answered_by
 
-    async def _call(self, agent_id: str, question: Question) -> Completion:
-        prompt, max_tokens = question.prompt, question.max_tokens
-        if not self._engine.costs_money:
-            return await self._engine.think(prompt, max_tokens)
-        text_bytes = len(system_text(prompt).encode()) + len(user_text(prompt).encode())
-        return await self._governor.spend(
-            agent_id,
-            self._engine.model,
-            text_bytes,
-            max_tokens,
-            lambda: self._engine.think(prompt, max_tokens),
-        )
+    async def _abandon(self, agent_id: str, answer: Answer) -> None:
+        """Nobody commits it, so its payment is settled here, or expires as spent."""
+        with suppress(AppError):
+            await self._governor.settle(agent_id, answer.payment)
+
+    async def _call(self, agent: Agent, question: Question) -> tuple[Answer, Engine]:
+        engines, ladder = self._engines, agent.limits.ladder
+        if not engines.usual.costs_money:
+            return Answer(await _think(engines.usual, question)), engines.usual
+        paid = [engines.usual]
+        if engines.cheaper is not None and Rung.CHEAPER in ladder:
+            paid.append(engines.cheaper)
+        try:
+            bought = await self._governor.spend(
+                agent, [_call_of(engine, question) for engine in paid]
+            )
+        except BudgetSpent:
+            if Rung.OFFLINE not in ladder:
+                raise
+            completion = await _think(engines.offline, question)
+            return Answer(completion, slower=Rung.SLOWER in ladder), engines.offline
+        answer = Answer(bought.completion, False, bought.payment, bought.slower)
+        return answer, paid[bought.place]
 
 
-def check_usable(content: str) -> None:
-    """What memory could not take would be committed and never delivered."""
-    try:
-        THOUGHT.validate_python(content)
-    except ValidationError as error:
-        (first, *_) = error.errors()
-        raise EngineAnswerUnusable(first["msg"]) from None
+def _call_of(engine: Engine, question: Question) -> Call:
+    prompt = question.prompt
+    text_bytes = len(system_text(prompt).encode()) + len(user_text(prompt).encode())
+    return Call(
+        engine.model,
+        text_bytes,
+        question.max_tokens,
+        lambda: _think(engine, question),
+    )
+
+
+async def _think(engine: Engine, question: Question) -> Completion:
+    return await engine.think(question.prompt, question.max_tokens)

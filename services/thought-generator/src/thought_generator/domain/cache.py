@@ -1,17 +1,24 @@
 """Answers of the engine, kept for a while: in process, and in Valkey behind it."""
 
-import time
-from collections import OrderedDict
+import asyncio
+from collections import OrderedDict, deque
 from dataclasses import replace
+from time import monotonic
 from typing import Protocol
 
 import orjson
 
+from thought_generator.domain.usable import is_usable
 from thought_generator.metrics import RESPONSE_CACHE
 from thought_generator.models import Completion, Usage
 
+# So long an answer may be given again; older it would be the thought of another time.
 TTL_S = 300
+# Of this process: some kB each.
 MAX_ENTRIES = 1000
+# On their way to the other processes; more than these, the oldest is not told.
+MAX_UNSHARED = 100
+SHARED_PREFIX = "claude-agi:response:"
 
 
 class SharedCache(Protocol):
@@ -27,42 +34,52 @@ class SharedCache(Protocol):
 
 
 class ResponseCache:
-    """Completions by agent, engine, model and everything that made the prompt."""
+    """Completions by all that made them: no key is ever used for another answer."""
 
     def __init__(self, shared: SharedCache) -> None:
         self._shared = shared
         self._entries: OrderedDict[str, tuple[float, Completion]] = OrderedDict()
+        self._unshared: deque[tuple[str, bytes]] = deque(maxlen=MAX_UNSHARED)
+        self._news = asyncio.Event()
 
-    async def get(self, agent_id: str, key: str) -> Completion | None:
-        """The completion, without its cost, or None."""
-        entry = self._entries.get(f"{agent_id}\0{key}")
-        if entry is not None and entry[0] > time.monotonic():
-            RESPONSE_CACHE.labels("process").inc()
-            return entry[1]
-        raw = await self._shared.get(_shared_key(agent_id, key))
-        completion = _parse(raw)
+    def held(self, key: str) -> Completion | None:
+        """The completion, without its cost, where this process has it."""
+        entry = self._entries.get(key)
+        if entry is None or entry[0] <= monotonic():
+            return None
+        RESPONSE_CACHE.labels("process").inc()
+        return entry[1]
+
+    async def fetch(self, key: str) -> Completion | None:
+        """The completion, without its cost, where another process has put it; it is
+        not kept here, where it would outlive its time."""
+        completion = _parse(await self._shared.get(SHARED_PREFIX + key))
         RESPONSE_CACHE.labels("shared" if completion else "miss").inc()
-        if completion is not None:
-            self._keep(agent_id, key, completion)
         return completion
 
-    async def put(self, agent_id: str, key: str, completion: Completion) -> None:
-        """Keeps a completion."""
+    def put(self, key: str, completion: Completion) -> None:
+        """Keeps a completion, here at once, for the other processes soon."""
         free = replace(completion, usage=Usage())
-        self._keep(agent_id, key, free)
+        self._keep(key, free)
         raw = orjson.dumps([free.content, free.stop_reason, free.engine, free.model])
-        await self._shared.put(_shared_key(agent_id, key), raw, TTL_S)
+        self._unshared.append((SHARED_PREFIX + key, raw))
+        self._news.set()
 
-    def _keep(self, agent_id: str, key: str, completion: Completion) -> None:
-        own_key = f"{agent_id}\0{key}"
-        self._entries[own_key] = (time.monotonic() + TTL_S, completion)
-        self._entries.move_to_end(own_key)
+    async def share(self) -> None:
+        """Tells the other processes until cancelled, so that no thought waits for it;
+        what a slow cache does not take in time they ask the engine for."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            while self._unshared:
+                key, raw = self._unshared.popleft()
+                await self._shared.put(key, raw, TTL_S)
+
+    def _keep(self, key: str, completion: Completion) -> None:
+        self._entries[key] = (monotonic() + TTL_S, completion)
+        self._entries.move_to_end(key)
         if len(self._entries) > MAX_ENTRIES:
             self._entries.popitem(last=False)
-
-
-def _shared_key(agent_id: str, key: str) -> str:
-    return f"claude-agi:response:{agent_id}:{key}"
 
 
 def _parse(raw: bytes | None) -> Completion | None:
@@ -73,6 +90,6 @@ def _parse(raw: bytes | None) -> Completion | None:
         return None
     if not (isinstance(parts, list) and len(parts) == 4):
         return None
-    if not all(isinstance(part, str) for part in parts):
+    if not all(isinstance(part, str) for part in parts) or not is_usable(parts[0]):
         return None
     return Completion(*parts)

@@ -17,6 +17,7 @@ from contracts.memory import (
     SignedVerdict,
 )
 from contracts.problem import Problem, ServiceError
+from servicekit.tracing import span
 from thought_generator.metrics import (
     OUTBOX_AGE_SECONDS,
     OUTBOX_REFUSED,
@@ -25,6 +26,9 @@ from thought_generator.metrics import (
 from thought_generator.stores.outbox import Delivery
 
 MAX_DELIVERED_AT_ONCE = 64
+# A delivery costs the same for one and for many, and after each memory looks up anew
+# what it had cached of the agent: what is thought within this time goes together.
+GATHER_S = 0.1
 # News of a commit wakes the deliverer; this finds what another replica left behind.
 POLL_S = 1.0
 # While memory is out.
@@ -90,11 +94,13 @@ class Deliverer:
                 await self._news.wait()
         except TimeoutError:
             return
+        await asyncio.sleep(GATHER_S)
 
     async def _deliver(self, deliveries: list[Delivery]) -> bool:
         request = MemoryBatchRequest(memories=[_memory(d) for d in deliveries])
         try:
-            response = await self._memory.remember(request)
+            with span("deliver"):
+                response = await self._memory.remember(request)
         except ServiceError as error:
             log.warning("memory does not take thoughts", error=str(error))
             if error.problem.status in REFUSALS:
@@ -139,11 +145,12 @@ def _memory(delivery: Delivery) -> MemoryWrite:
         id=delivery.thought_id,
         content=delivery.content,
         agent_id=delivery.agent_id,
+        session_id=delivery.session_id,
         memory_type=MemoryType.THOUGHT,
         evidence=Evidence.THOUGHT,
         timestamp=delivery.created_at,
         metadata={"stream": delivery.stream, "seq": delivery.seq},
         verdict=SignedVerdict(**delivery.verdict) if delivery.verdict else None,
         # Deleting one of them deletes what still carries it.
-        sources=list(delivery.recalled),
+        sources=list(delivery.sources),
     )

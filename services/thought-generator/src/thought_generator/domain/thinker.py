@@ -4,7 +4,8 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from contracts.clients import MemoryApi
 from contracts.ids import new_id
@@ -13,14 +14,18 @@ from contracts.memory import (
     Evidence,
     RecallFilters,
     RecallRequest,
+    RecallScores,
 )
 from contracts.problem import ServiceError
 from contracts.safety import Verdict
-from thought_generator.domain.asking import Asking, Question, check_usable
+from servicekit.tracing import span
+from thought_generator.domain.asking import Asking, Question
+from thought_generator.domain.budget import Governor
 from thought_generator.domain.gate import Gate
+from thought_generator.domain.usable import check_usable
 from thought_generator.errors import BlockedBySafety, MemoryUnavailable
-from thought_generator.models import Agent, Draft, Prompt, Recalled
-from thought_generator.prompting import context_digest, instruction_for
+from thought_generator.models import Agent, Draft, Origin, Prompt, Recalled
+from thought_generator.prompting import CIRCLED, context_digest, instruction_for
 
 # What one thought can take in without losing its thread.
 MEMORIES_RECALLED = 8
@@ -37,120 +42,144 @@ class Occasion:
     max_tokens: int
     use_cache: bool
     recent: tuple[str, ...] = ()
+    circled: bool = False
+    """Whether the stream is to be told that it repeats itself."""
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(slots=True)
-class _Clock:
+class Clock:
+    """How long each part of a thought takes."""
+
     started_s: float = field(default_factory=time.perf_counter)
     parts_ms: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:
+        """Times what is done within, and traces it."""
         begun_s = time.perf_counter()
         try:
-            yield
+            with span(name):
+                yield
         finally:
             self.parts_ms[name] = round((time.perf_counter() - begun_s) * 1000, 3)
 
     def total_ms(self) -> float:
+        """Since it was started."""
         return round((time.perf_counter() - self.started_s) * 1000, 3)
 
 
 class Thinker:
     """Makes drafts; committing them is somebody else's task."""
 
-    def __init__(self, gate: Gate, memory: MemoryApi, asking: Asking) -> None:
+    def __init__(
+        self, gate: Gate, memory: MemoryApi, asking: Asking, governor: Governor
+    ) -> None:
         self._gate = gate
         self._memory = memory
         self._asking = asking
+        self._governor = governor
 
     async def think(self, agent: Agent, occasion: Occasion) -> Draft:
-        """A thought that passed safety.
+        """A thought that passed safety; its payment is settled by its commit.
 
         Raises:
             BlockedBySafety, SafetyUnavailable, MemoryUnavailable, QueueFull,
             BudgetSpent, PriceUnknown, EngineUnavailable.
         """
-        clock = _Clock()
-        context, recalled = await self._take_in(agent, occasion, clock)
+        clock = Clock()
+        context, verdict, recalled = await self._take_in(agent, occasion, clock)
         stream = agent.streams.get(occasion.stream)
+        own = stream.prompt if stream else None
+        instruction = instruction_for(occasion.stream, own)
+        if occasion.circled:
+            instruction = f"{instruction} {CIRCLED}"
         prompt = Prompt(
             persona=agent.persona,
             stream=occasion.stream,
-            instruction=instruction_for(
-                occasion.stream, stream.prompt if stream else None
-            ),
+            instruction=instruction,
             context=context,
             recalled=recalled,
             recent=occasion.recent,
+            origin=_origin(occasion, context, verdict),
         )
         digest = context_digest(prompt)
+        question = Question(prompt, digest, occasion.max_tokens, occasion.use_cache)
+        return await self.answer(agent, question, clock)
+
+    async def answer(self, agent: Agent, question: Question, clock: Clock) -> Draft:
+        """The draft that a prompt leads to; its parts have passed safety before.
+
+        Raises what `think` raises.
+        """
+        prompt = question.prompt
         with clock.part("generate"):
-            completion, cached = await self._asking.ask(
-                agent.agent_id,
-                Question(prompt, digest, occasion.max_tokens, occasion.use_cache),
-            )
-        with clock.part("safety_out"):
-            content, verdict = await self._gate.passes(
-                completion.content, "thought", agent.agent_id, occasion.stream
-            )
-        # Redacted it may have grown.
-        check_usable(content)
+            answer = await self._asking.ask(agent, question)
+        completion = answer.completion
+        async with self._governor.settled_on_failure(agent.agent_id, answer.payment):
+            with clock.part("safety_out"):
+                content, verdict = await self._gate.passes(
+                    completion.content, "thought", agent.agent_id, prompt.stream
+                )
+            # Redacted it may have grown.
+            check_usable(content)
         return Draft(
             id=new_id(),
             agent_id=agent.agent_id,
-            stream=occasion.stream,
+            stream=prompt.stream,
             content=content,
             engine=completion.engine,
             model=completion.model,
-            cached=cached,
-            context_digest=digest,
-            recalled=recalled,
-            safety=verdict.model_dump(
-                mode="json", include={"verdict", "categories", "policy_version"}
-            ),
+            cached=answer.cached,
+            context_digest=question.context_digest,
+            recalled=prompt.recalled,
+            safety=summary(verdict),
             verdict=_signed(verdict),
             usage=completion.usage,
             timings_ms={**clock.parts_ms, "total": clock.total_ms()},
             stop_reason=completion.stop_reason,
+            payment=answer.payment,
+            slower=answer.slower,
+            prompt=prompt,
         )
 
     async def _take_in(
-        self, agent: Agent, occasion: Occasion, clock: _Clock
-    ) -> tuple[str, tuple[Recalled, ...]]:
-        async def check() -> str:
+        self, agent: Agent, occasion: Occasion, clock: Clock
+    ) -> tuple[str, Verdict, tuple[Recalled, ...]]:
+        async def check() -> tuple[str, Verdict]:
             with clock.part("safety_in"):
-                context, _ = await self._gate.passes(
+                return await self._gate.passes(
                     occasion.context, "context", agent.agent_id, occasion.stream
                 )
-            return context
 
         async def recall() -> tuple[Recalled, ...]:
             with clock.part("recall"):
-                return await self._recall(agent.agent_id, occasion.query)
+                return await self.recall(agent.agent_id, occasion.query)
 
-        context, recalled = await asyncio.gather(
+        checked, recalled = await asyncio.gather(
             check(), recall(), return_exceptions=True
         )
         # What safety says comes first: a blocked context is no outage of memory.
-        if isinstance(context, BaseException):
-            raise context
+        if isinstance(checked, BaseException):
+            raise checked
         if isinstance(recalled, BaseException):
             raise recalled
-        return context, recalled
+        return *checked, recalled
 
-    async def _recall(self, agent_id: str, query: str) -> tuple[Recalled, ...]:
+    async def recall(
+        self, agent_id: str, query: str, limit: int = MEMORIES_RECALLED
+    ) -> tuple[Recalled, ...]:
         """Facts; earlier thoughts only where there are none to think about."""
-        facts = await self._ask(agent_id, query, RecallFilters(evidence=FACTS))
-        return facts or await self._ask(agent_id, query, RecallFilters())
+        facts = await self._ask(agent_id, query, RecallFilters(evidence=FACTS), limit)
+        return facts or await self._ask(agent_id, query, RecallFilters(), limit)
 
     async def _ask(
-        self, agent_id: str, query: str, filters: RecallFilters
+        self, agent_id: str, query: str, filters: RecallFilters, limit: int
     ) -> tuple[Recalled, ...]:
         request = RecallRequest(
             query=query.strip()[:MAX_QUERY_CHARS],
             agent_id=agent_id,
-            limit=MEMORIES_RECALLED,
+            limit=limit,
             filters=filters,
         )
         try:
@@ -160,9 +189,28 @@ class Thinker:
                 raise BlockedBySafety("query", error.member("verdict")) from error
             raise MemoryUnavailable(str(error)) from error
         return tuple(
-            Recalled(m.id, m.score, m.content, m.evidence.value)
+            Recalled(m.id, m.score, m.content, m.evidence.value, _scores_of(m.scores))
             for m in response.memories
         )
+
+
+def _origin(occasion: Occasion, context: str, verdict: Verdict) -> Origin:
+    quoted = occasion.origin.quoted
+    if quoted is not None and context != occasion.context:
+        # Redacted, it quotes nobody to the letter.
+        quoted = replace(quoted, at=0, chars=0)
+    return replace(occasion.origin, quoted=quoted, context_verdict=summary(verdict))
+
+
+def summary(verdict: Verdict) -> dict[str, Any]:
+    """What is kept of a verdict, and shown."""
+    return verdict.model_dump(
+        mode="json", include={"verdict", "categories", "policy_version"}
+    )
+
+
+def _scores_of(scores: RecallScores) -> tuple[float | None, ...]:
+    return (scores.semantic, scores.keyword, scores.recency, scores.importance)
 
 
 def _signed(verdict: Verdict) -> dict[str, str] | None:

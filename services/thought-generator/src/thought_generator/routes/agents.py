@@ -5,13 +5,25 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from contracts.base import MAX_PAGE_SIZE, AgentId
-from contracts.thought import Agent, AgentList, AgentPatch, AgentPut, BudgetState
+from contracts.thought import (
+    Agent,
+    AgentList,
+    AgentPatch,
+    AgentPut,
+    BudgetState,
+    CoherenceState,
+)
 from servicekit.app import api_router
 from servicekit.auth import Caller, caller_with
 from servicekit.paging import read_cursor, write_cursor
 from thought_generator.context import Context
-from thought_generator.domain.budget import resets_at, today
-from thought_generator.routes.conversion import agent_answer, agent_of, patched
+from thought_generator.routes.conversion import (
+    agent_answer,
+    agent_of,
+    budget_answer,
+    coherence_answer,
+    patched,
+)
 
 router = api_router("/api/thought/agents", "agents")
 CURSOR_SCOPE = "agents"
@@ -104,18 +116,19 @@ async def resume_agent(
     return agent_answer(await _context(request).agents.pause(agent_id, False))
 
 
+@router.get("/{agent_id}/coherence")
+async def coherence(
+    request: Request, agent_id: AgentId, caller: Annotated[Caller, caller_with("read")]
+) -> CoherenceState:
+    """How whole and how alive its last day was."""
+    caller.check_agent(agent_id)
+    return coherence_answer(await _context(request).coherences.of(agent_id))
+
+
 @router.get("/{agent_id}/budget")
 async def budget(
     request: Request, agent_id: AgentId, caller: Annotated[Caller, caller_with("read")]
 ) -> BudgetState:
     """Where the agent's day stands."""
     caller.check_agent(agent_id)
-    day = today()
-    spending = await _context(request).budgets.spending(agent_id, day)
-    return BudgetState(
-        spent_usd=float(spending.spent_usd),
-        reserved_usd=float(spending.reserved_usd),
-        limit_usd=float(spending.limit_usd),
-        tokens=spending.tokens,
-        resets_at=resets_at(day),
-    )
+    return budget_answer(await _context(request).governor.standing(agent_id))

@@ -1,15 +1,28 @@
 """Contract ↔ dataclass."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import orjson
 
 from contracts import thought as api
+from contracts.memory import RecallScores
 from servicekit.errors import InvalidRequest
-from thought_generator.models import Agent, AgentState, Limits, Stream, Thought
+from thought_generator.models import (
+    Agent,
+    AgentState,
+    Coherence,
+    Explanation,
+    Limits,
+    Rung,
+    Standing,
+    Stream,
+    Thought,
+)
 
+SCORES = tuple(RecallScores.model_fields)
 DEFAULT_PERSONA = (
     "I am a curious, careful mind. I turn over what I have been told, look for what "
     "connects, and keep apart what I know from what I only think."
@@ -19,6 +32,72 @@ DEFAULT_PERSONA = (
 def thought_json(thought: Thought) -> bytes:
     """A thought as the API shows it; what was stored has been validated before."""
     return orjson.dumps(thought_members(thought), option=orjson.OPT_UTC_Z)
+
+
+def reply_json(reply: Thought, heard: UUID, session_id: str) -> bytes:
+    """A reply as the API answers it; `heard` is the memory of the message."""
+    answer = {
+        "reply": thought_members(reply),
+        "remembered": [str(heard)],
+        "session_id": session_id,
+    }
+    return orjson.dumps(answer, option=orjson.OPT_UTC_Z)
+
+
+def explained_json(thought: Thought, explanation: Explanation) -> bytes:
+    """A thought with its explanation, as the API shows it."""
+    contents = explanation.contents
+    recalled = [_recalled_members(each, contents) for each in thought.recalled]
+    shown = [{**each, "content": each["content"] or ""} for each in recalled]
+    members = {
+        **thought_members(replace(thought, recalled=shown)),
+        "explanation": _explanation_members(thought, explanation, recalled),
+    }
+    return orjson.dumps(members, default=str, option=orjson.OPT_UTC_Z)
+
+
+def _explanation_members(
+    thought: Thought, explanation: Explanation, recalled: list[dict[str, Any]]
+) -> dict[str, Any]:
+    basis = explanation.basis
+    prompt = None
+    if basis.stable is not None:
+        prompt = {
+            "version": basis.stable.version,
+            "exact": explanation.exact,
+            "parts": [asdict(part) for part in explanation.parts],
+        }
+    return {
+        "prompt": prompt,
+        "recalled": recalled,
+        "verdicts": {
+            "context": basis.origin.context_verdict,
+            "thought": thought.safety,
+        },
+        "engine": thought.engine,
+        "model": thought.model,
+        "usage": thought.usage,
+        "cost_usd": thought.usage["cost_usd"],
+        "timings_ms": thought.timings_ms,
+        "previous": asdict(basis.previous) if basis.previous else None,
+        "cached_from": basis.cached_from,
+    }
+
+
+def _recalled_members(
+    memory: dict[str, Any], contents: dict[UUID, str] | None
+) -> dict[str, Any]:
+    content = (contents or {}).get(UUID(memory["memory_id"]))
+    state = "gone" if content is None else "kept"
+    scores = memory.get("scores")
+    return {
+        "memory_id": memory["memory_id"],
+        "score": memory["score"],
+        "scores": dict(zip(SCORES, scores, strict=True)) if scores else None,
+        "evidence": memory.get("evidence"),
+        "state": "unknown" if contents is None else state,
+        "content": content,
+    }
 
 
 def thought_members(thought: Thought) -> dict[str, Any]:
@@ -35,7 +114,10 @@ def thought_members(thought: Thought) -> dict[str, Any]:
         "model": thought.model,
         "cached": thought.cached,
         "context_digest": thought.context_digest,
-        "recalled": thought.recalled,
+        "recalled": [
+            {name: memory[name] for name in ("memory_id", "score", "content")}
+            for memory in thought.recalled
+        ],
         "safety": thought.safety,
         "usage": thought.usage,
         "timings_ms": thought.timings_ms,
@@ -57,11 +139,38 @@ def agent_answer(agent: Agent) -> api.Agent:
             )
             for name, stream in agent.streams.items()
         },
-        budget=api.Budget(
-            usd_per_day=float(agent.limits.usd_per_day),
-            tokens_per_day=agent.limits.tokens_per_day,
-        ),
+        budget=_budget(agent.limits),
         state=api.AgentState(agent.state.value),
+        dozing={
+            name: api.Doze(since=doze.since, problem=doze.problem, until=doze.until)
+            for name, doze in agent.dozing.items()
+        },
+    )
+
+
+def budget_answer(standing: Standing) -> api.BudgetState:
+    """A day's standing as the API shows it."""
+    return api.BudgetState(
+        spent_usd=float(standing.spent_usd),
+        reserved_usd=float(standing.reserved_usd),
+        limit_usd=float(standing.limits.usd_per_day),
+        tokens=standing.tokens,
+        resets_at=standing.resets_at,
+        rung=api.Rung(standing.rung.value) if standing.rung else None,
+    )
+
+
+def coherence_answer(coherence: Coherence) -> api.CoherenceState:
+    """What was measured of an agent as the API shows it."""
+    return api.CoherenceState(
+        continuity=coherence.continuity,
+        alive=coherence.alive,
+        thread=None,
+        window_seconds=coherence.window.total_seconds(),
+        thoughts_expected=coherence.thoughts_expected,
+        cells=coherence.cells,
+        cells_excused=coherence.cells_excused,
+        loops_broken=coherence.loops_broken,
     )
 
 
@@ -90,10 +199,7 @@ def patched(agent: Agent, patch: api.AgentPatch) -> Agent:
         )
     if len(streams) > api.MAX_STREAMS:
         raise InvalidRequest(f"an agent has at most {api.MAX_STREAMS} streams")
-    budget = api.Budget(
-        usd_per_day=float(agent.limits.usd_per_day),
-        tokens_per_day=agent.limits.tokens_per_day,
-    )
+    budget = _budget(agent.limits)
     if patch.budget is not None:
         budget = budget.model_copy(
             update=_given(patch.budget, nullable={"tokens_per_day"})
@@ -114,5 +220,19 @@ def _given(
     return {k: v for k, v in sent.items() if v is not None or k in nullable}
 
 
+def _budget(limits: Limits) -> api.Budget:
+    return api.Budget(
+        usd_per_day=float(limits.usd_per_day),
+        tokens_per_day=limits.tokens_per_day,
+        near_limit=limits.near_limit,
+        ladder=[api.Rung(rung.value) for rung in limits.ladder],
+    )
+
+
 def _limits(budget: api.Budget) -> Limits:
-    return Limits(Decimal(str(budget.usd_per_day)), budget.tokens_per_day)
+    return Limits(
+        Decimal(str(budget.usd_per_day)),
+        budget.tokens_per_day,
+        budget.near_limit,
+        tuple(Rung(rung.value) for rung in budget.ladder),
+    )

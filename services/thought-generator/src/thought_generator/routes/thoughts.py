@@ -10,6 +10,7 @@ from fastapi import Header, Query, Request, Response
 from contracts.base import DEFAULT_AGENT_ID, MAX_PAGE_SIZE, AgentId, StreamName
 from contracts.call import request_id
 from contracts.thought import (
+    ExplainedThought,
     GenerateBatchRequest,
     GenerateBatchResponse,
     GenerateRequest,
@@ -23,8 +24,8 @@ from servicekit.idempotency import IdempotencyHeader, IdempotencyKey
 from servicekit.paging import read_cursor, write_cursor
 from thought_generator.domain.mind import Mind
 from thought_generator.errors import ThoughtUnknown
-from thought_generator.routes.conversion import thought_json, thought_members
-from thought_generator.routes.sse import sse_event
+from thought_generator.routes.conversion import explained_json, thought_members
+from thought_generator.routes.sse import delta_events, sse_event
 
 router = api_router("/api/thought", "thoughts")
 
@@ -72,10 +73,8 @@ async def generate(
 
 
 def _as_events(thought: bytes) -> bytes:
-    words = orjson.loads(thought)["content"].split(" ")
-    deltas = [words[0], *(f" {word}" for word in words[1:])]
-    events = [sse_event("delta", orjson.dumps({"text": delta})) for delta in deltas]
-    return b"".join([*events, sse_event("thought", thought)])
+    content = orjson.loads(thought)["content"]
+    return delta_events(content) + sse_event("thought", thought)
 
 
 @router.post("/generate/batch", response_model=GenerateBatchResponse)
@@ -134,14 +133,18 @@ async def recent(
     return Response(orjson.dumps(answer, option=orjson.OPT_UTC_Z), media_type=JSON)
 
 
-@router.get("/{thought_id}", response_model=Thought)
+@router.get("/{thought_id}", response_model=ExplainedThought)
 async def thought_by_id(
     request: Request,
     thought_id: UUID,
     caller: Annotated[Caller, caller_with("read")],
 ) -> Response:
     """One thought with its whole explanation."""
-    thought = await _mind(request).thought(thought_id)
+    mind = _mind(request)
+    thought = await mind.thought(thought_id)
     if thought is None or not caller.may_reach(thought.agent_id):
         raise ThoughtUnknown(str(thought_id))
-    return Response(thought_json(thought), media_type=JSON)
+    explanation = await mind.explain(thought)
+    if explanation is None:
+        raise ThoughtUnknown(str(thought_id))
+    return Response(explained_json(thought, explanation), media_type=JSON)

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import asyncpg
 
 from servicekit.database import Database, load_queries
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import Agent, AgentState, Limits, Stream
+from thought_generator.models import Agent, AgentState, Doze, Limits, Rung, Stream
 
 SQL = load_queries("thought_generator.stores")
+# Milliseconds of work; an agent may have thought millions of times.
+THOUGHTS_DELETED_AT_ONCE = 5_000
 
 
 class AgentStore:
@@ -41,18 +44,36 @@ class AgentStore:
         async with self._database.transaction() as connection:
             await connection.execute(SQL["lock_agent"], known.agent_id)
             rows = await connection.fetch(SQL["agents_page"], "", [known.agent_id], 1)
-            if [replace(_agent(row), state=known.state) for row in rows] != [known]:
+            # Its state and its dozes are not of what anybody wrote.
+            now = [
+                replace(_agent(row), state=known.state, dozing=known.dozing)
+                for row in rows
+            ]
+            if now != [known]:
                 return False
             await _write(connection, agent)
         return True
 
     async def delete(self, agent_id: str) -> None:
-        """Removes the agent and all it thought; AgentUnknown if there is none."""
+        """Removes the agent and all it thought; AgentUnknown if there is none.
+
+        Of one whose removal failed the oldest thoughts may be gone already.
+        """
+        await self._delete_thoughts(agent_id)
         async with self._database.transaction() as connection:
             if await connection.fetchrow(SQL["delete_agent"], agent_id) is None:
                 raise AgentUnknown(agent_id)
             # Whoever was committing for it is done now, so none is missed.
             await connection.execute(SQL["delete_answers"], agent_id)
+
+    async def _delete_thoughts(self, agent_id: str) -> None:
+        """Together with the agent they could take longer than a command may."""
+        deleted = at_most = THOUGHTS_DELETED_AT_ONCE
+        while deleted == at_most:
+            (row,) = await self._database.fetch(
+                SQL["delete_oldest_thoughts"], agent_id, at_most
+            )
+            deleted = row["deleted"]
 
     async def set_paused(self, agent_id: str, paused: bool) -> None:
         """Stops or starts all its streams; AgentUnknown if there is none."""
@@ -67,6 +88,8 @@ async def _write(connection: asyncpg.Connection, agent: Agent) -> bool:
         agent.persona,
         agent.limits.usd_per_day,
         agent.limits.tokens_per_day,
+        agent.limits.near_limit,
+        list(agent.limits.ladder),
     )
     await connection.execute(SQL["drop_streams"], agent.agent_id, list(agent.streams))
     await connection.executemany(
@@ -79,12 +102,33 @@ async def _write(connection: asyncpg.Connection, agent: Agent) -> bool:
     return bool(row["created"])
 
 
+def read_limits(row: asyncpg.Record) -> Limits:
+    """What the agent's row says it may spend."""
+    return Limits(
+        usd_per_day=row["usd_per_day"],
+        tokens_per_day=row["tokens_per_day"],
+        near_limit=row["near_limit"],
+        ladder=tuple(Rung(rung) for rung in row["ladder"]),
+    )
+
+
 def _agent(row: asyncpg.Record) -> Agent:
     streams: Mapping[str, dict[str, Any]] = row["streams"]
     return Agent(
         agent_id=row["agent_id"],
         persona=row["persona"],
         streams={name: Stream(**streams[name]) for name in sorted(streams)},
-        limits=Limits(row["usd_per_day"], row["tokens_per_day"]),
+        limits=read_limits(row),
         state=AgentState.PAUSED if row["paused"] else AgentState.RUNNING,
+        dozing={name: _doze(doze) for name, doze in sorted(row["dozing"].items())},
+        born_at=row["created_at"],
+    )
+
+
+def _doze(members: dict[str, Any]) -> Doze:
+    until = members["until"]
+    return Doze(
+        since=datetime.fromisoformat(members["since"]),
+        problem=members["problem"],
+        until=datetime.fromisoformat(until) if until else None,
     )

@@ -24,7 +24,8 @@ class Delivery:
     created_at: datetime
     verdict: dict[str, str] | None
     # The memories that it was thought from.
-    recalled: Sequence[UUID] = ()
+    sources: Sequence[UUID] = ()
+    session_id: str | None = None
 
 
 class OutboxStore:
@@ -45,7 +46,8 @@ class OutboxStore:
                 content=row["content"],
                 created_at=row["created_at"],
                 verdict=row["verdict"],
-                recalled=row["recalled"],
+                sources=row["sources"],
+                session_id=row["session_id"],
             )
             for row in rows
         ]

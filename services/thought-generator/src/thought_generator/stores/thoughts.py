@@ -1,8 +1,9 @@
 """Thoughts in PostgreSQL: committed into their chain, read back."""
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, fields
+from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,29 @@ import asyncpg
 from servicekit.database import Database, load_queries
 from servicekit.idempotency import IdempotencyKey
 from thought_generator.errors import AgentUnknown, Fenced, StreamUnknown
-from thought_generator.models import Draft, Lease, Thought
+from thought_generator.models import (
+    Basis,
+    Draft,
+    FeedEnd,
+    Lease,
+    Origin,
+    Previous,
+    Prompt,
+    Quoted,
+    Stable,
+    Thought,
+)
+from thought_generator.prompting import stable_of
 
 SQL = load_queries("thought_generator.stores")
 # Agents whose last own write is remembered, so that a replica's lag does not hide it.
 MAX_REMEMBERED_AGENTS = 1000
+# More thoughts of one agent than are committed while an answer is in the cache.
+MAX_CACHE_REACH = 20_000
+# Of the parts of a score: what is shown of them. More would be a fifth of the row.
+SCORE_DIGITS = 4
+# Of the digest that tells stable parts of prompts apart.
+DIGEST_BYTES = 16
 
 FIELDS = tuple(field.name for field in fields(Thought))
 
@@ -71,10 +90,38 @@ class ThoughtStore:
         )
         return [_thought(row) for row in rows]
 
-    async def positions(self, agent_ids: list[str]) -> dict[str, int]:
-        """The last feed position of each agent that exists."""
-        rows = await self._database.fetch(SQL["feed_positions"], agent_ids)
-        return {row["agent_id"]: row["position"] for row in rows}
+    async def basis(self, agent_id: str, thought_id: UUID) -> Basis | None:
+        """How a thought was made."""
+        row = await self._database.fetch_one(
+            SQL["thought_basis"], agent_id, thought_id, MAX_CACHE_REACH
+        )
+        return _basis(row) if row else None
+
+    async def by_seq(
+        self, agent_id: str, stream: str, seqs: Iterable[int]
+    ) -> dict[int, tuple[str, UUID | None]]:
+        """What some thoughts of a stream say, and the messages they reply to."""
+        rows = await self._database.fetch(
+            SQL["thoughts_by_seq"], agent_id, stream, list(seqs)
+        )
+        return {row["seq"]: (row["content"], row["heard"]) for row in rows}
+
+    async def replies(
+        self, agent_id: str, session_id: str, limit: int
+    ) -> list[tuple[int, UUID, str]]:
+        """The last replies of a conversation, newest first: the place in the stream,
+        what the message is kept as, what was replied."""
+        rows = await self._database.fetch(
+            SQL["session_replies"], agent_id, session_id, limit
+        )
+        return [(row["seq"], row["heard"], row["content"]) for row in rows]
+
+    async def feed_ends(self, agent_ids: list[str]) -> dict[str, FeedEnd]:
+        """Where the feed of each agent that exists has come to."""
+        rows = await self._database.fetch(SQL["feed_ends"], agent_ids)
+        return {
+            row["agent_id"]: FeedEnd(row["position"], row["created_at"]) for row in rows
+        }
 
     def _arguments(self, draft: Draft, lease: Lease | None) -> tuple[Any, ...]:
         return (
@@ -89,12 +136,16 @@ class ThoughtStore:
             draft.model,
             draft.cached,
             draft.context_digest,
-            _recalled(draft),
+            _kept(draft),
             draft.safety,
             _usage(draft),
             draft.timings_ms,
             draft.stop_reason,
             draft.verdict,
+            *_payment(draft),
+            draft.session_id,
+            draft.heard,
+            *_prompt(draft.prompt),
         )
 
     def _placed(
@@ -132,6 +183,96 @@ def _recalled(draft: Draft) -> list[dict[str, Any]]:
         {"memory_id": str(m.memory_id), "score": m.score, "content": m.content}
         for m in draft.recalled
     ]
+
+
+def _kept(draft: Draft) -> list[dict[str, Any]]:
+    """What memories say is not copied: it could be forgotten there and not here."""
+    return [
+        {
+            "memory_id": str(m.memory_id),
+            "score": m.score,
+            "scores": [each and round(each, SCORE_DIGITS) for each in m.scores],
+            "evidence": m.evidence,
+        }
+        for m in draft.recalled
+    ]
+
+
+def _prompt(prompt: Prompt | None) -> tuple[Any, ...]:
+    if prompt is None:
+        return None, None, None, None, None, None
+    stable = stable_of(prompt)
+    parts = (stable.version, stable.persona, stable.instruction, stable.rules)
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big") + part.encode())
+    return digest.digest(), _explanation(prompt), *parts
+
+
+def _explanation(prompt: Prompt) -> dict[str, Any]:
+    origin, context = prompt.origin, prompt.context
+    kept: dict[str, Any] = {
+        "verdict": origin.context_verdict,
+        "seqs": _runs(origin.seqs),
+    }
+    if origin.quoted is not None:
+        quoted = asdict(origin.quoted)
+        kept["quoted"] = {**quoted, "memory_id": str(origin.quoted.memory_id)}
+        end = origin.quoted.at + origin.quoted.chars
+        context = context[: origin.quoted.at] + context[end:]
+    return {**kept, "context": context}
+
+
+def _runs(seqs: Iterable[int]) -> list[list[int]]:
+    """The numbers as runs of [first, last]: mostly it is one."""
+    runs: list[list[int]] = []
+    for seq in sorted(seqs):
+        if runs and seq == runs[-1][1] + 1:
+            runs[-1][1] = seq
+        else:
+            runs.append([seq, seq])
+    return runs
+
+
+def _basis(row: asyncpg.Record) -> Basis:
+    kept = row["explanation"] or {}
+    quoted = kept.get("quoted")
+    known = row["version"] is not None
+    return Basis(
+        stable=(
+            Stable(row["version"], row["persona"], row["instruction"], row["rules"])
+            if known
+            else None
+        ),
+        context=kept.get("context", ""),
+        origin=Origin(
+            quoted=(
+                Quoted(UUID(quoted["memory_id"]), quoted["at"], quoted["chars"])
+                if quoted
+                else None
+            ),
+            seqs=tuple(
+                seq
+                for first, last in kept.get("seqs", ())
+                for seq in range(first, last + 1)
+            ),
+            context_verdict=kept.get("verdict"),
+        ),
+        heard=row["heard"],
+        previous=(
+            Previous(row["before_id"], row["before_seq"], row["before_content"])
+            if row["before_id"]
+            else None
+        ),
+        cached_from=row["cached_from"],
+    )
+
+
+def _payment(draft: Draft) -> tuple[Any, ...]:
+    payment = draft.payment
+    if payment is None:
+        return None, None, None, None
+    return payment.reservation, payment.day, payment.usd, payment.tokens
 
 
 def _usage(draft: Draft) -> dict[str, Any]:

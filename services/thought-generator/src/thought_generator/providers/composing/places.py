@@ -120,10 +120,15 @@ def bare_topic(topic: str) -> str:
     return core.split("'s ")[-1].strip("“”")
 
 
+def quoted(source: Source, clause: str, limit_chars: int, rng: Random) -> str:
+    """A clause of the source in quotes, after whose words they are."""
+    return f"{_lead(source, clause, rng)} “{_ended(shorten(clause, limit_chars))}”"
+
+
 def _clause(reading: Reading, rng: Random) -> str:
     if not reading.clauses:
         return ""
-    weights = [_QUESTION_WEIGHT if _asks(c) else 1.0 for c in reading.clauses]
+    weights = [_QUESTION_WEIGHT if asks(c) else 1.0 for c in reading.clauses]
     return rng.choices(reading.clauses, weights)[0]
 
 
@@ -176,10 +181,10 @@ def _words(reading: Reading, clause: str, rng: Random) -> Places:
 
 def _speech(source: Source, clause: str, rng: Random) -> Places:
     reading = source.reading
-    said = f"{_lead(source, clause, rng)} “{_ended(shorten(clause, _QUOTE_CHARS))}”"
+    said = quoted(source, clause, _QUOTE_CHARS, rng)
     quote = _quote(source, clause, _SHORT_QUOTE_CHARS)
     places = {"said": said, "quote": quote, "src": _name_of(source)}
-    if _asks(clause):
+    if asks(clause):
         places["asked"] = said
     else:
         places |= {"told": said, "claim": quote}
@@ -207,12 +212,13 @@ def _lead(source: Source, clause: str, rng: Random) -> str:
     who = source.reading.speaker
     if who is None:
         return rng.choice(_UNSIGNED[source.origin])
-    leads = _ASKED if _asks(clause) else _SAID
+    leads = _ASKED if asks(clause) else _SAID
     lead = rng.choice(leads).format(who)
     return lead[0].upper() + lead[1:]
 
 
-def _asks(clause: str) -> bool:
+def asks(clause: str) -> bool:
+    """Whether it is a question."""
     return clause.endswith(("?", "？"))
 
 

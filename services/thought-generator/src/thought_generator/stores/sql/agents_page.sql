@@ -1,5 +1,6 @@
 SELECT
-    a.agent_id, a.persona, a.usd_per_day, a.tokens_per_day, a.paused,
+    a.agent_id, a.persona, a.usd_per_day, a.tokens_per_day, a.near_limit, a.ladder,
+    a.paused, a.created_at,
     coalesce(
         jsonb_object_agg(
             s.stream,
@@ -10,7 +11,19 @@ SELECT
             )
         ) FILTER (WHERE s.stream IS NOT NULL),
         '{}'
-    ) AS streams
+    ) AS streams,
+    -- A stream that nobody thinks has no gap.
+    coalesce(
+        jsonb_object_agg(
+            s.stream,
+            jsonb_build_object(
+                'since', s.dozing_since,
+                'problem', s.doze_problem,
+                'until', CASE WHEN s.dozing_until > now() THEN s.dozing_until END
+            )
+        ) FILTER (WHERE s.dozing_since IS NOT NULL AND s.enabled AND NOT a.paused),
+        '{}'
+    ) AS dozing
 FROM agents AS a
 LEFT JOIN streams AS s ON s.agent_id = a.agent_id
 WHERE

@@ -1,11 +1,11 @@
--- A limit of 0 is meant so: there is nothing of it to use up.
 SELECT
     coalesce(
         max(
-            greatest(
-                (b.spent_usd + b.reserved_usd) / nullif(a.usd_per_day, 0),
-                (b.spent_tokens + b.reserved_tokens)::numeric
-                / nullif(a.tokens_per_day, 0)
+            budget_used(
+                b.spent_usd + b.reserved_usd,
+                a.usd_per_day,
+                b.spent_tokens + b.reserved_tokens,
+                a.tokens_per_day
             )
         ),
         0

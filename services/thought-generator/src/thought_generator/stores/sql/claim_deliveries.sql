@@ -22,11 +22,12 @@ SELECT
     t.seq,
     t.content,
     t.created_at,
+    t.session_id,
     c.verdict,
     ARRAY(
         SELECT (memory ->> 'memory_id')::uuid
         FROM jsonb_array_elements(t.recalled) AS memory
-    ) AS recalled
+    ) || array_remove(ARRAY[t.heard], NULL) AS sources
 FROM claimed AS c
 JOIN thoughts AS t ON t.agent_id = c.agent_id AND t.id = c.thought_id
 ORDER BY t.position

@@ -1,7 +1,24 @@
--- Whoever reserved is gone; the call may have been made, so it counts as made.
-WITH dead AS (
-    DELETE FROM reservations WHERE expires_at < now()
-    RETURNING agent_id, day, usd, tokens
+-- Whoever reserved is gone; the call may have been made, so it counts as made. Days
+-- that others hold are left for the next time.
+WITH due AS (
+    SELECT DISTINCT agent_id, day FROM reservations WHERE expires_at < now()
+),
+
+held AS (
+    SELECT b.agent_id, b.day
+    FROM due
+    JOIN agents AS a ON a.agent_id = due.agent_id
+    JOIN budgets AS b ON b.agent_id = due.agent_id AND b.day = due.day
+    FOR KEY SHARE OF a SKIP LOCKED
+    FOR UPDATE OF b SKIP LOCKED
+),
+
+dead AS (
+    DELETE FROM reservations AS r
+    USING held
+    WHERE
+        r.agent_id = held.agent_id AND r.day = held.day AND r.expires_at < now()
+    RETURNING r.agent_id, r.day, r.usd, r.tokens
 ),
 
 sums AS (

@@ -1,7 +1,9 @@
 SELECT t.*, a.position AS agent_position
 FROM agents AS a
 LEFT JOIN LATERAL (
-    SELECT *
+    SELECT
+        id, agent_id, stream, seq, previous_id, position, content, created_at, engine,
+        model, cached, context_digest, recalled, safety, usage, timings_ms, stop_reason
     FROM thoughts
     WHERE
         agent_id = $1
