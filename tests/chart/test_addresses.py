@@ -70,9 +70,13 @@ def _behind(
 
 
 def _others(release: Render) -> dict[Address, Place]:
-    """The model's server and Milvus, where they are in the same cluster."""
+    """Milvus, the model's server and the spans', where they are in the same cluster."""
     settings = release.settings
-    urls = [settings["engine"]["baseUrl"], settings["memory"]["milvus"]["uri"]]
+    urls = [
+        settings["engine"]["baseUrl"],
+        settings["memory"]["milvus"]["uri"],
+        settings["tracing"]["endpoint"],
+    ]
     return {
         (each.hostname, each.port): Place("other", {}, {NAME: "elsewhere"})
         for each in map(urlsplit, urls)

@@ -46,7 +46,15 @@ def guarded(release: Render) -> Render:
 
 
 def _milvus_ports(release: Render) -> set[int]:
-    port = urlsplit(release.settings["memory"]["milvus"]["uri"]).port
+    return _port_of(release.settings["memory"]["milvus"]["uri"])
+
+
+def _tracing_ports(release: Render) -> set[int]:
+    return _port_of(release.settings["tracing"]["endpoint"])
+
+
+def _port_of(address: str) -> set[int]:
+    port = urlsplit(address).port
     return {port} if port else set()
 
 
@@ -56,7 +64,7 @@ def _open(release: Render, sources: list[Place], targets: list[Place]) -> Calls:
     ports |= {port for each in release.workloads for _, port in each.ports}
     for key in ("enginePorts", "externalPorts", "apiServerPorts", "backupPorts"):
         ports |= {*policy[key]}
-    ports |= _milvus_ports(release)
+    ports |= _milvus_ports(release) | _tracing_ports(release)
     return {
         (source.name, target.name, port)
         for source, target, port in product(sources, targets, {*ports, 9187, ODD_PORT})
@@ -104,7 +112,7 @@ def test_others_call_only_the_doors(guarded: Render) -> None:
 
 
 def test_the_parts_call_little_else(guarded: Render) -> None:
-    """The model, the API server, and databases and vectors of somebody else."""
+    """The model, the API server, and databases, vectors and spans of somebody else."""
     settings = guarded.settings
     policy, engine = settings["networkPolicy"], settings["engine"]
     model = ipaddress.ip_network(policy["engineCidrs"][0])[9]
@@ -123,6 +131,7 @@ def test_the_parts_call_little_else(guarded: Render) -> None:
         users = ["thought-generator", "memory-service"]
         callers |= set(product(users, reached, external))
     callers |= set(product(["memory-service"], reached, _milvus_ports(guarded)))
+    callers |= set(product(SERVICES, reached, _tracing_ports(guarded)))
     if engine["apiKey"] or engine["existingSecret"]:
         found = reached if engine["baseUrl"] else ["outside"]
         callers |= set(product(["thought-generator"], found, policy["enginePorts"]))

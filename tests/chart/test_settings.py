@@ -15,6 +15,7 @@ import memory_service.settings
 import safety_validator.settings
 import thought_generator.settings
 from safety_validator.domain.policy import open_policy
+from servicekit import tracing
 from servicekit.settings import ServiceSettings
 
 KINDS: dict[str, type[ServiceSettings]] = {
@@ -25,11 +26,12 @@ KINDS: dict[str, type[ServiceSettings]] = {
 VALUES = dict(
     zip(KINDS, ("thoughtGenerator", "memoryService", "safetyValidator"), strict=True)
 )
-# Read by Python and by the C library.
+# Read by Python, by the C library and by OpenTelemetry.
 RUNTIME = {
     "MALLOC_ARENA_MAX",
     "MALLOC_MMAP_THRESHOLD_",
     "MALLOC_TRIM_THRESHOLD_",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
     "PYTHONUNBUFFERED",
 }
 # Which ends the keys of addresses.
@@ -125,10 +127,24 @@ def test_thinking_is_as_the_values_say(release: Render, tmp_path: Path) -> None:
     assert settings.thought_model == engine["model"]
     assert settings.thought_max_tokens == engine["maxTokens"]
     assert settings.prices.keys() >= engine["prices"].keys()
+    assert (settings.thought_cheaper_model or "") == engine["cheaperModel"]
+    asks = settings.thought_structured_output == "auto"
+    assert asks is engine["structuredOutput"]
     assert (settings.anthropic_base_url or "") == engine["baseUrl"]
     assert settings.streams_enabled is streams["enabled"]
     assert settings.lease_seconds == streams["leaseSeconds"]
     assert settings.redis_url is not None
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_spans_go_where_the_values_say(release: Render, name: str) -> None:
+    """From each service, or nowhere."""
+    told = {
+        each["name"]: each.get("value")
+        for each in release.of_component(name).container(name)["env"]
+    }
+    endpoint = release.settings["tracing"]["endpoint"]
+    assert told.get(tracing.ENDPOINTS[0], "") == endpoint
 
 
 def test_memory_is_as_the_values_say(release: Render, tmp_path: Path) -> None:
@@ -163,6 +179,8 @@ def test_minds_are_as_the_values_say(tmp_path: Path) -> None:
         "grace": True,
     }
     assert found["ada"].fields["budget.tokens_per_day"] == 20_000_000
+    assert found["ada"].fields["budget.near_limit"] == 0.7
+    assert found["ada"].fields["budget.ladder"] == ["slower", "offline"]
     assert found["ada"].fields["streams.weather.interval_seconds"] == 60
 
 

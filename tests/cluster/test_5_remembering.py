@@ -7,10 +7,9 @@ from collections.abc import Callable
 import pytest
 from tests.support.cluster.installation import Installation
 from tests.support.cluster.namespace import Object, name_of, ready
+from tests.support.cluster.pods import ask_pod, measured
 from tests.support.cluster.remembering import (
     MEMORY_SERVICE,
-    ask_pod,
-    measured,
     memory_pods,
     note,
     take_in,

@@ -29,6 +29,10 @@
   value: "2097152"
 - name: PYTHONUNBUFFERED
   value: "1"
+{{- with .root.Values.tracing.endpoint }}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
 {{- with include (printf "claude-agi.%s.env" .component) .root }}
 {{ . }}
 {{- end }}

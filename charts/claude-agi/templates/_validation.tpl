@@ -73,13 +73,18 @@ engine.type is anthropic, which needs a key: set engine.existingSecret (a Secret
 {{- if and (eq .type "auto") .baseUrl (not $key) }}
 engine.baseUrl is set, but without a key the engine is offline: set engine.existingSecret or engine.apiKey; a server that asks for none takes any
 {{- end }}
-{{- $shipped := list "claude-haiku-4-5" -}}
-{{- if and $key (ne .type "offline") (not (has .model $shipped)) (not (hasKey .prices .model)) }}
-engine.model is {{ .model }}, whose price is not known: set engine.prices, such as {{ printf "{%s: {input: 1, output: 5}}" .model }}, dollars per million tokens
+{{- $priced := concat (list "claude-haiku-4-5") (keys .prices) -}}
+{{- if and $key (ne .type "offline") }}
+{{- range $field, $model := pick . "model" "cheaperModel" }}
+{{- /* A model with a date is its family's. */ -}}
+{{- $family := regexReplaceAll "[-@][0-9]{8}$" $model "" -}}
+{{- if and $model (not (has $model $priced)) (not (has $family $priced)) }}
+engine.{{ $field }} is {{ $model }}, whose price is not known: set engine.prices, such as {{ printf "{%s: {input: 1, output: 5}}" $model }}, dollars per million tokens
+{{- end }}
+{{- end }}
 {{- end }}
 {{- if and $key .baseUrl (ne .type "offline") $.Values.networkPolicy.enabled }}
-{{- $url := urlParse .baseUrl }}
-{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (eq $url.scheme "http" | ternary "80" "443") }}
+{{- $port := include "claude-agi.portOf" .baseUrl }}
 {{- if not (has $port (toStrings $.Values.networkPolicy.enginePorts)) }}
 engine.baseUrl is at port {{ $port }}, which is closed: add it to networkPolicy.enginePorts
 {{- end }}

@@ -71,6 +71,15 @@ class Namespace:
         """Makes an object."""
         self._kind(manifest["kind"]).create(body=manifest, namespace=self.name)
 
+    def patch(self, kind: str, name: str, change: Object) -> None:
+        """Merges a change into an object."""
+        self._kind(kind).patch(
+            name=name,
+            namespace=self.name,
+            body=change,
+            content_type="application/merge-patch+json",
+        )
+
     def delete(self, kind: str, name: str, grace_s: int | None = None) -> None:
         """Deletes an object, if it is there; a pod gets its own grace unless told."""
         options = {} if grace_s is None else {"gracePeriodSeconds": grace_s}

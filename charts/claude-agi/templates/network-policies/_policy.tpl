@@ -121,3 +121,17 @@ spec:
 {{- include "claude-agi.externalEgress" . }}
 {{- end -}}
 {{- end -}}
+
+{{- /* The port of an address, also one that it does not name. */ -}}
+{{- define "claude-agi.portOf" -}}
+{{- $url := urlParse . -}}
+{{- regexFind "[0-9]+$" (regexFind ":[0-9]+$" $url.host) | default (ternary "80" "443" (eq $url.scheme "http")) -}}
+{{- end -}}
+
+{{- /* The way of spans, to a collector in this cluster or outside of it. */ -}}
+{{- define "claude-agi.tracingEgress" -}}
+{{- with .Values.tracing.endpoint -}}
+- ports:
+    - port: {{ include "claude-agi.portOf" . }}
+{{- end -}}
+{{- end -}}

@@ -11,6 +11,8 @@
   value: {{ .Values.engine.model | quote }}
 - name: THOUGHT_MAX_TOKENS
   value: {{ .Values.engine.maxTokens | quote }}
+- name: THOUGHT_STRUCTURED_OUTPUT
+  value: {{ ternary "auto" "off" .Values.engine.structuredOutput | quote }}
 - name: THOUGHT_PRICES
   value: {{ toJson .Values.engine.prices | quote }}
 {{- with include "claude-agi.engineSecretName" . }}
@@ -19,6 +21,10 @@
     secretKeyRef:
       name: {{ . }}
       key: api-key
+{{- with $.Values.engine.cheaperModel }}
+- name: THOUGHT_CHEAPER_MODEL
+  value: {{ . | quote }}
+{{- end }}
 {{- end }}
 {{- with .Values.engine.baseUrl }}
 - name: ANTHROPIC_BASE_URL
