@@ -33,6 +33,10 @@ class Connection:
         """The same with a JSON body; `headers` are whole lines with their ends."""
         return await self._call("POST", path, orjson.dumps(body), headers)
 
+    async def patch(self, path: str, body: object) -> Any:
+        """The same by PATCH."""
+        return await self._call("PATCH", path, orjson.dumps(body), "")
+
     async def timed_get(self, path: str) -> float:
         """Milliseconds of a call."""
         begun = time.perf_counter()

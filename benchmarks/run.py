@@ -18,12 +18,16 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.figures import Figure  # noqa: E402
 from benchmarks.scenarios import (  # noqa: E402
     cluster,
+    coherence,
     freshness,
     idle,
+    live,
     memory,
     peers,
     requests,
+    scheduler,
     start,
+    thinking,
 )
 
 Scenario = Callable[[argparse.Namespace], Awaitable[list[Figure]]]
@@ -40,6 +44,10 @@ BY_NAME: dict[str, Scenario] = {
     "memory": lambda given: memory.measure(given.memories),
     "peers": lambda given: peers.measure(given.peer_memories),
     "freshness": lambda given: freshness.measure(given.writes),
+    "scheduler": lambda _: scheduler.measure(),
+    "live": lambda _: live.measure(),
+    "coherence": lambda given: coherence.measure(given.hours),
+    "thinking": lambda _: thinking.measure(),
 }
 SCENARIOS = SHORT | BY_NAME
 
@@ -106,6 +114,7 @@ def main() -> None:
     add = parser.add_argument
     add("--memories", type=int, default=1_000_000, help="of `memory`")
     add("--peer-memories", type=int, default=100_000, help="of `peers`")
+    add("--hours", type=int, default=24, help="of `coherence`")
     add("--writes", type=int, default=1_000_000, help="of `freshness`")
     given = parser.parse_args()
     named = given.scenario
