@@ -14,6 +14,7 @@ from typing import Any
 import httpx2
 from aiohttp import web
 from fastapi import FastAPI
+from tests.support.waiting import until
 
 from contracts.fakes import FakeSafety
 from contracts.problem import ServiceError
@@ -80,6 +81,20 @@ class Caller:
         found = await self.http.post(f"{PREFIX}/recall", json=body, headers=headers)
         memories: list[Fields] = _parsed(found, 200)["memories"]
         return memories
+
+    async def until_open(self) -> None:
+        """Waits for the index: until it is loaded, which may take a busy machine
+        longer than a caller waits, recall answers `not-ready`."""
+
+        async def recalls() -> bool:
+            body = {"query": "x", "agent_id": self.agent_id, "mode": "semantic"}
+            found = await self.http.post(f"{PREFIX}/recall", json=body)
+            if found.status_code == 200:
+                return True
+            assert _parsed(found, 503)["type"].endswith(":not-ready")
+            return False
+
+        await until(recalls, within_s=60)
 
     async def recall_texts(self, query: str, **fields: Any) -> list[str]:
         """Their contents, best first."""

@@ -13,6 +13,7 @@ from tests.integration.test_memory.replicas import (
     OUTAGE,
     PREFIX,
     READY_S,
+    Caller,
     Process,
     SafetyServer,
     process,
@@ -66,6 +67,7 @@ async def test_what_was_acknowledged_survives_a_kill(
         for memory_id in acknowledged:
             answer = await http.get(f"{PREFIX}/{memory_id}", params={"agent_id": agent})
             assert answer.status_code == 200
+        await Caller(http, agent).until_open()
         body = {"query": "note", "agent_id": agent, "limit": 1000, "mode": "semantic"}
         recalled = await http.post(f"{PREFIX}/recall", json=body)
         assert recalled.status_code == 200, recalled.text

@@ -433,12 +433,12 @@ async def test_a_process_killed_while_it_builds_and_saves(
         return any(file.name.startswith(moment) for file in files(folder))
 
     async with process(memory_dsn, **settings) as before, before.client() as http:
-        await Caller(http, large_agent).recall("x", mode="semantic")
+        await Caller(http, large_agent).until_open()
         await until(reached, within_s=30)
         await before.end(kill=True)
     async with process(memory_dsn, **settings) as after, after.client() as http:
         ada = Caller(http, large_agent)
-        await ada.recall("x", mode="semantic")
+        await ada.until_open()
         assert (await ada.stats())["index"]["vectors"] == BUILT_VECTORS
 
 
