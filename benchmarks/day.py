@@ -20,7 +20,7 @@ from benchmarks.coherence import Link
 from benchmarks.corpus import say
 from benchmarks.probes import until_answered
 from benchmarks.quoting_model import QuotingModel, quoting_model
-from contracts.thought import DEFAULT_STREAMS
+from contracts.agent import DEFAULT_STREAMS
 from devstack.postgres import SUPERUSER, Postgres, Primary, Replica, make_dsn
 from devstack.valkey import Valkey
 

@@ -24,7 +24,7 @@ from benchmarks.corpus import say
 from benchmarks.day import AGENT, Day, forgetful_links, living_day, set_pace
 from benchmarks.figures import Figure
 from benchmarks.probes import Probes, until_answered
-from contracts.thought import DEFAULT_STREAMS
+from contracts.agent import DEFAULT_STREAMS
 
 # Five streams, a thought every 12.5 s each.
 THOUGHTS_A_DAY = 34_560

@@ -15,8 +15,8 @@ from tests.support.thinker import second_thinker
 from tests.support.waiting import until
 
 from benchmarks.figures import Figure
+from contracts.agent import DEFAULT_STREAMS
 from contracts.ids import new_id
-from contracts.thought import DEFAULT_STREAMS
 from devstack.postgres import Postgres
 from servicekit.database import Database
 from servicekit.migrations import apply_migrations

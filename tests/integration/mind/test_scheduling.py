@@ -15,7 +15,7 @@ from tests.support.mind import Mind, running_mind
 from tests.support.thinker import Thinker, second_thinker
 from tests.support.waiting import until
 
-from contracts.thought import DEFAULT_STREAMS
+from contracts.agent import DEFAULT_STREAMS
 
 LEASE_S = 2
 # The lease, a breath, the first beat, and a machine that does other things as well.

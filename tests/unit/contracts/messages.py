@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from contracts.agent import AgentPatch, AgentPut, Budget, StreamSettings
 from contracts.base import Contract
 from contracts.memory import (
     MemoryBatchRequest,
@@ -13,14 +14,7 @@ from contracts.memory import (
     SignedVerdict,
 )
 from contracts.safety import ValidateBatchRequest, ValidateRequest
-from contracts.thought import (
-    AgentPatch,
-    AgentPut,
-    Budget,
-    GenerateBatchRequest,
-    GenerateRequest,
-    StreamSettings,
-)
+from contracts.thought import GenerateBatchRequest, GenerateRequest
 
 # The least that each request of the API needs.
 LEAST: Mapping[type[Contract], dict[str, Any]] = {

@@ -9,7 +9,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from tests.unit.contracts.messages import LEAST, MEMORY, read
 
-from contracts import base, memory, problem, safety, thought
+from contracts import agent, base, memory, problem, safety, thought
+from contracts.agent import AgentPatch, AgentPut, Budget, StreamSettings
 from contracts.base import Answer, Contract
 from contracts.memory import (
     Memory,
@@ -21,20 +22,13 @@ from contracts.memory import (
     SignedVerdict,
 )
 from contracts.safety import CategoryHit, ValidateBatchRequest, ValidateRequest
-from contracts.thought import (
-    AgentPatch,
-    AgentPut,
-    Budget,
-    GenerateBatchRequest,
-    GenerateRequest,
-    StreamSettings,
-)
+from contracts.thought import GenerateBatchRequest, GenerateRequest
 
 
 def all_models() -> list[type[BaseModel]]:
     return [
         value
-        for module in (base, memory, safety, thought)
+        for module in (agent, base, memory, safety, thought)
         for _, value in inspect.getmembers(module, inspect.isclass)
         if issubclass(value, (Contract, Answer)) and value not in {Contract, Answer}
     ]

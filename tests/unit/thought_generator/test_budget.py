@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from contracts import thought as api
+from contracts import agent as api
 from servicekit.errors import DatabaseUnavailable
 from thought_generator.domain.budget import Bought, Call, Governor
 from thought_generator.domain.ladder import Ladder

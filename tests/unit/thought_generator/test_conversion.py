@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from contracts.thought import MAX_STREAMS, AgentPatch
+from contracts.agent import MAX_STREAMS, AgentPatch
 from servicekit.errors import InvalidRequest
 from thought_generator.models import Agent, AgentState, Doze, Limits, Stream
 from thought_generator.routes.conversion import agent_answer, patched

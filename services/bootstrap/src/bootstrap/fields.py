@@ -10,8 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from contracts.base import AgentId, StreamName, Unit
-from contracts.thought import (
+from contracts.agent import (
     DEFAULT_STREAMS,
     MAX_STREAMS,
     Budget,
@@ -23,6 +22,7 @@ from contracts.thought import (
     StreamSettings,
     Tokens,
 )
+from contracts.base import AgentId, StreamName, Unit
 
 # What thought-generator gives a mind that was put without one.
 DEFAULT_PERSONA = (

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from contracts.base import MAX_PAGE_SIZE, AgentId
-from contracts.thought import (
+from contracts.agent import (
     Agent,
     AgentList,
     AgentPatch,
@@ -13,6 +12,7 @@ from contracts.thought import (
     BudgetState,
     CoherenceState,
 )
+from contracts.base import MAX_PAGE_SIZE, AgentId
 from servicekit.app import api_router
 from servicekit.auth import Caller, caller_with
 from servicekit.paging import read_cursor, write_cursor

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import orjson
 
-from contracts import thought as api
+from contracts import agent as api
 from contracts.memory import RecallScores
 from servicekit.errors import InvalidRequest
 from thought_generator.models import (
