@@ -23,7 +23,7 @@ def decisions(count: int) -> list[Decision]:
             kind="thought",
             stream=None,
             verdict=VerdictName.ALLOW,
-            rules=(),
+            findings=(),
             content_digest=b"",
             policy_version="1",
             created_at=datetime.now(UTC),

@@ -124,7 +124,7 @@ FLAGGED = [
 def test_blocks(judge: Judge, category: CategoryName, text: str) -> None:
     judgement = judge.judge(text)
     assert judgement.verdict is VerdictName.BLOCK
-    assert category in {finding.rule.category for finding in judgement.findings}
+    assert category in {finding.category for finding in judgement.findings}
     assert judgement.redacted is None
 
 
@@ -138,7 +138,7 @@ def test_allows(judge: Judge, text: str) -> None:
 def test_flags(judge: Judge, text: str, category: CategoryName) -> None:
     judgement = judge.judge(text)
     assert judgement.verdict is VerdictName.FLAG
-    assert {finding.rule.category for finding in judgement.findings} == {category}
+    assert {finding.category for finding in judgement.findings} == {category}
     assert judgement.redacted is None
 
 

@@ -13,6 +13,7 @@ from contracts.verdicts import verdict_holds
 from safety_validator.domain import validator as validator_module
 from safety_validator.domain.decision_log import MAX_WAITING, DecisionLog
 from safety_validator.domain.judge import Judge
+from safety_validator.domain.plain_text import PlainText
 from safety_validator.domain.validator import (
     MAX_INLINE_CHARS,
     MAX_LONG_WAITING,
@@ -20,7 +21,7 @@ from safety_validator.domain.validator import (
     Validator,
 )
 from safety_validator.errors import DecisionLogFull
-from safety_validator.models import Decision, Judgement, Submission
+from safety_validator.models import Decision, Finding, Submission
 from servicekit.errors import Overloaded
 
 KEY = "service-key"
@@ -47,11 +48,11 @@ class SlowJudge(Judge):
         self.may_go = threading.Event()
         self.threads: list[str] = []
 
-    def judge(self, content: str) -> Judgement:
+    def findings(self, views: Sequence[PlainText]) -> list[Finding]:
         self.threads.append(threading.current_thread().name)
-        if len(content) > MAX_INLINE_CHARS:
+        if len(views[0].text) > MAX_INLINE_CHARS:
             self.may_go.wait(10)
-        return Judgement(VerdictName.ALLOW, (), None)
+        return []
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ async def test_the_record_has_no_content(
     assert (row.id, row.agent_id, row.kind) == (ruling.id, "ana", "memory")
     assert (row.verdict, row.policy_version) == ("block", "v1")
     assert row.content_digest == digest
-    assert [rule.id for rule in row.rules] == ["injection.reveal"]
+    assert {finding.rule for finding in row.findings} == {"injection.reveal"}
     assert content not in repr(row.id) + row.agent_id
 
 

@@ -78,12 +78,20 @@ class RuleSet:
     rules: tuple[Rule, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A rule and where in the content it was met."""
+class Finding(NamedTuple):
+    """What a layer found in a text, and where; `rule` says what found it.
 
-    rule: Rule
-    span: Span
+    `score` is from 0 to 1; `placeholder` stands for what is cut out, and only a
+    finding whose verdict is `redact` needs one.
+    """
+
+    category: CategoryName
+    verdict: VerdictName
+    score: float
+    layer: str
+    rule: str
+    span: Span | None
+    placeholder: str = ""
 
 
 class Judgement(NamedTuple):
@@ -111,7 +119,7 @@ class Decision(NamedTuple):
     kind: str
     stream: str | None
     verdict: VerdictName
-    rules: tuple[Rule, ...]
+    findings: tuple[Finding, ...]
     content_digest: bytes
     policy_version: str
     created_at: datetime

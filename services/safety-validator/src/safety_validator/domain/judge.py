@@ -5,7 +5,7 @@ from itertools import islice
 
 from contracts.safety import VerdictName
 from safety_validator.domain.matcher import Matcher
-from safety_validator.domain.plain_text import PlainText, plain_text
+from safety_validator.domain.plain_text import PlainText, views
 from safety_validator.domain.redaction import redact
 from safety_validator.models import (
     Finding,
@@ -17,8 +17,9 @@ from safety_validator.models import (
     gravity,
 )
 
-__all__ = ["Judge"]
+__all__ = ["LAYER", "Judge", "judgement"]
 
+LAYER = "rules"
 # What is read around a finding to understand it; a longer sentence is no clearer.
 NEIGHBOURHOOD_CHARS = 120
 # A search holds the interpreter, and so the event loop, for as long as it runs.
@@ -38,17 +39,15 @@ class Judge:
 
     def judge(self, content: str) -> Judgement:
         """The gravest verdict of all rules that the content meets."""
-        plain = plain_text(content)
-        places = self._matcher.places(plain.text)
-        findings = tuple(sorted(self._findings(plain, places), key=_order))
-        if not findings:
-            return _HARMLESS
-        verdict = findings[0].rule.verdict
-        redacted = None
-        if verdict is VerdictName.REDACT:
-            cut = (f for f in findings if f.rule.verdict is VerdictName.REDACT)
-            redacted = redact(content, cut)
-        return Judgement(verdict, findings, redacted)
+        return judgement(content, self.findings(views(content)))
+
+    def findings(self, views: Sequence[PlainText]) -> list[Finding]:
+        """What the rules find in the views of one text, in no order."""
+        return [
+            finding
+            for view in views
+            for finding in self._findings(view, self._matcher.places(view.text))
+        ]
 
     def _findings(
         self, plain: PlainText, anchors: Mapping[int, Sequence[int]]
@@ -58,12 +57,37 @@ class Judge:
             whole = rule.verdict is VerdictName.REDACT
             spans = _outermost(_spans(rule, plain.text, places))
             for span in islice(spans, None if whole else MAX_FINDINGS_A_RULE):
-                yield Finding(rule, plain.original(span))
+                yield _finding(rule, plain.original(span))
+
+
+def judgement(content: str, found: Iterable[Finding]) -> Judgement:
+    """The gravest verdict of all findings, and what may be kept of the content."""
+    findings = tuple(sorted(found, key=_order))
+    if not findings:
+        return _HARMLESS
+    verdict = findings[0].verdict
+    redacted = None
+    if verdict is VerdictName.REDACT:
+        cut = (f for f in findings if f.verdict is VerdictName.REDACT)
+        redacted = redact(content, cut)
+    return Judgement(verdict, findings, redacted)
+
+
+def _finding(rule: Rule, span: Span) -> Finding:
+    return Finding(
+        rule.category,
+        rule.verdict,
+        rule.score,
+        LAYER,
+        rule.id,
+        span,
+        rule.placeholder,
+    )
 
 
 def _order(finding: Finding) -> tuple[int, Span]:
     """The gravest first, then by place."""
-    return -gravity(finding.rule.verdict), finding.span
+    return -gravity(finding.verdict), finding.span or (0, 0)
 
 
 def _spans(rule: Rule, text: str, places: Sequence[int]) -> Iterator[Span]:

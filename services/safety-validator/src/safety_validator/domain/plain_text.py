@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from safety_validator.models import Span
 
-__all__ = ["PlainText", "plain_text"]
+__all__ = ["PlainText", "plain_text", "views"]
 
 _QUOTES = {"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"'}
 # Invisible, though Unicode files them under marks and letters.
@@ -56,6 +56,11 @@ class PlainText:
             return position
         beyond = position - self.starts[edit] - self.sizes[edit]
         return self.origins[edit] + (1 + beyond if beyond >= 0 else 0)
+
+
+def views(content: str) -> tuple[PlainText, ...]:
+    """All that the content may be read as; the first is its plain text."""
+    return (plain_text(content),)
 
 
 def plain_text(content: str) -> PlainText:

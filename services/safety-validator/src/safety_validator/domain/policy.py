@@ -216,7 +216,7 @@ def _try(judge: Judge, rule: Rule) -> None:
     """Proves the rule on the texts that came with it."""
     for wanted, samples in ((True, rule.must_match), (False, rule.must_not_match)):
         for sample in samples:
-            met = any(f.rule is rule for f in judge.judge(sample).findings)
+            met = any(f.rule == rule.id for f in judge.judge(sample).findings)
             if met is not wanted:
                 verb = "does not match" if wanted else "matches"
                 raise PolicyRefused(f"rule {rule.id} {verb} {sample!r}")

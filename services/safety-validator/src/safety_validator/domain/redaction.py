@@ -14,9 +14,9 @@ def redact(content: str, findings: Iterable[Finding]) -> str:
     """
     pieces: list[str] = []
     done = 0
-    for finding in sorted(findings, key=lambda f: (f.span[0], -f.span[1])):
-        start, end = finding.span
+    placed = [(*f.span, f.placeholder) for f in findings if f.span is not None]
+    for start, end, placeholder in sorted(placed, key=lambda p: (p[0], -p[1])):
         if start >= done:
-            pieces += (content[done:start], finding.rule.placeholder)
+            pieces += (content[done:start], placeholder)
         done = max(done, end)
     return "".join((*pieces, content[done:]))

@@ -8,14 +8,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from contracts.ids import new_id
 from contracts.safety import VerdictName
 from contracts.verdicts import sign_verdict
 from safety_validator.domain.decision_log import DecisionLog
-from safety_validator.domain.judge import Judge
+from safety_validator.domain.judge import Judge, judgement
+from safety_validator.domain.plain_text import PlainText, views
 from safety_validator.metrics import VALIDATION_SECONDS, VERDICTS
-from safety_validator.models import Decision, Judgement, Ruling, Submission
+from safety_validator.models import Decision, Finding, Judgement, Ruling, Submission
 from servicekit.errors import Overloaded
 
 __all__ = ["Keys", "Validator"]
@@ -29,6 +31,10 @@ MAX_LONG_WAITING = 32
 SLICE_S = 0.002
 
 
+# A text's views, and what the rules found in them.
+_Read = tuple[Sequence[PlainText], list[Finding]]
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """`signing` signs verdicts (none: unsigned), `digest` keys what the log keeps."""
@@ -37,11 +43,29 @@ class Keys:
     digest: bytes
 
 
+class Layer(Protocol):
+    """Reads a text in which the rules found nothing that blocks."""
+
+    async def read(
+        self, submission: Submission, views: Sequence[PlainText]
+    ) -> Sequence[Finding]:
+        """What it finds; raises Unavailable or Overloaded, and no verdict is given."""
+        ...
+
+
 class Validator:
     """Gives verdicts by one policy, and none that is not on record."""
 
-    def __init__(self, judge: Judge, version: str, log: DecisionLog, keys: Keys):
+    def __init__(
+        self,
+        judge: Judge,
+        version: str,
+        log: DecisionLog,
+        keys: Keys,
+        layers: Sequence[Layer] = (),
+    ):
         self._judge = judge
+        self._layers = layers
         self._version = version
         self._log = log
         self._keys = keys
@@ -73,20 +97,33 @@ class Validator:
         return [ruling for ruling, _ in decided]
 
     async def _decide(self, submission: Submission) -> tuple[Ruling, Decision]:
-        if len(submission.content) <= MAX_INLINE_CHARS:
-            return self._rule(submission)
+        started_s = time.perf_counter()
+        readings, found = await self._by_rules(submission.content)
+        for layer in self._layers:
+            if any(finding.verdict is VerdictName.BLOCK for finding in found):
+                break
+            found += await layer.read(submission, readings)
+        return self._rule(submission, judgement(submission.content, found), started_s)
+
+    async def _by_rules(self, content: str) -> _Read:
+        if len(content) <= MAX_INLINE_CHARS:
+            return self._read(content)
         if self._long_waiting >= MAX_LONG_WAITING:
             raise Overloaded("too many long texts at once")
         self._long_waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._rule, submission)
+            return await loop.run_in_executor(self._thread, self._read, content)
         finally:
             self._long_waiting -= 1
 
-    def _rule(self, submission: Submission) -> tuple[Ruling, Decision]:
-        started_s = time.perf_counter()
-        judgement = self._judge.judge(submission.content)
+    def _read(self, content: str) -> _Read:
+        readings = views(content)
+        return readings, self._judge.findings(readings)
+
+    def _rule(
+        self, submission: Submission, judgement: Judgement, started_s: float
+    ) -> tuple[Ruling, Decision]:
         digest = hmac.digest(self._keys.digest, submission.content.encode(), "sha256")
         ruling = Ruling(
             id=new_id(),
@@ -113,14 +150,13 @@ class Validator:
         self, submission: Submission, ruling: Ruling, digest: bytes
     ) -> Decision:
         judgement = ruling.judgement
-        rules = {f.rule.id: f.rule for f in judgement.findings}
         return Decision(
             id=ruling.id,
             agent_id=submission.agent_id,
             kind=submission.kind,
             stream=submission.stream,
             verdict=judgement.verdict,
-            rules=tuple(rules.values()),
+            findings=judgement.findings,
             content_digest=digest,
             policy_version=self._version,
             created_at=datetime.now(UTC),

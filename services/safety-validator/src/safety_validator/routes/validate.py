@@ -54,10 +54,10 @@ def _verdict(ruling: Ruling) -> dict[str, Any]:
         "verdict": judgement.verdict,
         "categories": [
             {
-                "name": finding.rule.category,
-                "score": finding.rule.score,
-                "layer": "rules",
-                "rule": finding.rule.id,
+                "name": finding.category,
+                "score": finding.score,
+                "layer": finding.layer,
+                "rule": finding.rule,
                 "span": finding.span,
             }
             for finding in judgement.findings[:MAX_CATEGORIES_SHOWN]

@@ -31,9 +31,10 @@ class Decisions:
 
 
 def _row(decision: Decision) -> tuple[Any, ...]:
+    found = {finding.rule: finding for finding in decision.findings}
     categories = [
-        {"name": rule.category.value, "rule": rule.id, "score": rule.score}
-        for rule in decision.rules
+        {"name": f.category.value, "rule": f.rule, "score": f.score}
+        for f in found.values()
     ]
     return (
         decision.id,
