@@ -33,7 +33,7 @@ class Embedder:
         verify(folder)
         vocabulary = (folder / VOCABULARY_FILE).read_text(encoding="utf-8")
         self._tokenizer = WordPiece(vocabulary.split("\n"))
-        self._session = _open_session(folder / GRAPH_FILE)
+        self._session = open_session(folder / GRAPH_FILE)
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of shape (len(texts), 384); what follows 256 tokens is ignored.
@@ -48,7 +48,8 @@ class Embedder:
         return vectors
 
 
-def _open_session(graph: Path) -> onnxruntime.InferenceSession:
+def open_session(graph: Path) -> onnxruntime.InferenceSession:
+    """A session that keeps to the caller's thread, its weights mapped from the file."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _THREADS_PER_RUN
     options.inter_op_num_threads = _THREADS_PER_RUN

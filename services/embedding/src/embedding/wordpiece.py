@@ -16,6 +16,12 @@ MAX_TOKENS = 256
 # Longer words are unknown to the reference tokenizer too; it bounds the search.
 MAX_WORD_CHARS = 100
 
+# What has no place where words part is cut here: it bounds what is held at once.
+MAX_PIECE_CHARS = 4_096
+
+# Of the scripts one process meets.
+CACHED_CHARACTERS = 4_096
+
 # 254 tokens seldom reach past 2,000 characters; it bounds the work on one text.
 MAX_TEXT_CHARS = 65_536
 
@@ -50,6 +56,23 @@ class WordPiece:
         ids = islice(self._encode(text), MAX_TOKENS - 2)
         return [self._first, *ids, self._last]
 
+    def encode_pieces(self, text: str) -> Iterator[tuple[int, int, Sequence[int]]]:
+        """All of a text, however long: pieces [start, end), each with its ids.
+
+        They are those of `encode` without [CLS] and [SEP], but that a word without an
+        end is unknown once for each so many characters. Between white space a piece
+        has about 100 characters at most.
+        """
+        for match in _STRETCH.finditer(text):
+            start, end = match.span()
+            if end - start <= MAX_WORD_CHARS:
+                yield start, end, self._cached(match.group())
+                continue
+            while start < end:
+                cut = _cut(text, start, end)
+                yield start, cut, self._encode_stretch(text[start:cut])
+                start = cut
+
     def _encode(self, text: str) -> Iterator[int]:
         for match in _STRETCH.finditer(text, 0, MAX_TEXT_CHARS):
             stretch = match.group()
@@ -82,6 +105,22 @@ class WordPiece:
             pieces.append(piece)
             start = end
         return pieces
+
+
+def _cut(text: str, start: int, end: int) -> int:
+    """Where a piece of a long stretch ends: behind what no word goes on across."""
+    for reach in range(start + MAX_WORD_CHARS, start + MAX_PIECE_CHARS, MAX_WORD_CHARS):
+        if reach >= end:
+            return end
+        for place in range(reach, reach - MAX_WORD_CHARS, -1):
+            if _parts_words(text[place - 1]):
+                return place
+    return min(end, start + MAX_PIECE_CHARS)
+
+
+@lru_cache(CACHED_CHARACTERS)
+def _parts_words(character: str) -> bool:
+    return len(_split(f"a{character}a")) > 1
 
 
 def _split(stretch: str) -> list[str]:

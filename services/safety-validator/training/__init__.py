@@ -1,0 +1,1 @@
+"""Trains the classifier: `python -m training --data FILE`."""
