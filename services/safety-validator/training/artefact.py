@@ -12,12 +12,16 @@ from embedding.build.encoder import Encoder
 from embedding.build.graph import Graph
 from embedding.build.safetensors import Tensor
 from safety_validator.domain.ngrams import ORDERS, NGrams
+from safety_validator.domain.windows import SINGLE_TOKENS
 from training.data import HEADS, HELD_OUT
 
 __all__ = ["write"]
 
 FORMAT = 1
 NAME = "claude-agi-safety"
+# Coarser and shorter than the embedder's: the folder is to stay below 25 MB.
+BLOCK_SIZE = 128
+MAX_TOKENS = SINGLE_TOKENS + 2
 GRAPH_FILE = "model.onnx"
 WEIGHTS_FILE = "model.bin"
 NGRAMS_FILE = "ngrams.bin"
@@ -31,7 +35,8 @@ def write_graph(
 ) -> None:
     """The encoder with its trained layers, and the heads: token ids to logits."""
     graph = Graph(WEIGHTS_FILE)
-    mean = Encoder(graph, {**tensors, **trained}).add_mean()
+    model = Encoder(graph, {**tensors, **trained}, MAX_TOKENS, BLOCK_SIZE)
+    mean = model.add_mean()
     weights = graph.constant(np.array(trained["heads.weight"]).T)
     product = graph.add("MatMul", mean, weights)
     logits = graph.add("Add", product, graph.constant(np.array(trained["heads.bias"])))
@@ -44,7 +49,7 @@ def write(
     vocabulary: Sequence[str],
     ngrams: NGrams,
     stack: Mapping[str, Any],
-    calibration: Mapping[str, Any],
+    calibration: Mapping[str, Sequence[tuple[float, float]]],
 ) -> None:
     """What stands beside the graph; the manifest vouches for all of it."""
     (folder / VOCABULARY_FILE).write_text("\n".join(vocabulary), encoding="utf-8")

@@ -15,6 +15,7 @@ import numpy as np
 from embedding.build.blocks import quantise
 from embedding.build.encoder import OUTLIERS
 from embedding.build.safetensors import Tensor
+from training.artefact import BLOCK_SIZE, MAX_TOKENS
 
 __all__ = ["Parameters", "embed_table", "logits", "start"]
 
@@ -49,10 +50,10 @@ def start(tensors: dict[str, Tensor], heads: int, seed: int) -> Parameters:
 def embed_table(tensors: dict[str, Tensor]) -> dict[str, Array]:
     """What comes before the layers; it stays as it is, and as it is shipped."""
     words = tensors["embeddings.word_embeddings.weight"]
-    blocks = quantise(np.array(words))
+    blocks = quantise(np.array(words), BLOCK_SIZE)
     steps = blocks.steps.astype(np.float32) - 128
     table = (steps * blocks.scales[:, :, np.newaxis]).reshape(words.shape)
-    places = tensors["embeddings.position_embeddings.weight"][:128]
+    places = tensors["embeddings.position_embeddings.weight"][:MAX_TOKENS]
     segment = tensors["embeddings.token_type_embeddings.weight"][0]
     return {
         "words": jnp.asarray(table),

@@ -27,6 +27,8 @@ RATES = (
 LEAST_TEXTS = 700
 
 Floats = NDArray[np.float64]
+# For each head (rate, score).
+Calibration = dict[str, list[tuple[float, float]]]
 
 
 class Found(NamedTuple):
@@ -69,19 +71,17 @@ class Reader:
     def _logits(self, ids: NDArray[np.int32]) -> NDArray[np.float32]:
         row = np.concatenate([[FIRST], ids, [LAST]]).astype(np.int64)
         (logits,) = self._session.run(None, {"input_ids": row[np.newaxis]})
-        return logits[0]
+        found: NDArray[np.float32] = logits[0]
+        return found
 
 
-def calibration(texts: Sequence[Text], scores: Floats) -> dict[str, list[list[float]]]:
+def calibration(texts: Sequence[Text], scores: Floats) -> Calibration:
     """For each head [rate, score]: the share of ordinary texts with such a score.
 
     The mean of the sources' shares, so that many short sentences do not hide what
     longer documents do.
     """
-    return {
-        name: [[rate, score] for rate, score in _points(texts, scores[:, head])]
-        for head, name in enumerate(HEADS)
-    }
+    return {name: _points(texts, scores[:, head]) for head, name in enumerate(HEADS)}
 
 
 def _points(texts: Sequence[Text], scores: Floats) -> list[tuple[float, float]]:
@@ -104,13 +104,14 @@ def _points(texts: Sequence[Text], scores: Floats) -> list[tuple[float, float]]:
 def found_shares(
     texts: Sequence[Text],
     scores: Floats,
-    table: Mapping[str, Sequence[Sequence[float]]],
+    table: Calibration,
     rates: Sequence[float],
 ) -> list[Found]:
     """Source by source what is found at these shares of false alarms."""
     found: list[Found] = []
     for head, name in enumerate(HEADS):
-        limits = [dict(map(tuple, table[name]))[rate] for rate in rates]
+        points = dict(table[name])
+        limits = [points[rate] for rate in rates]
         groups: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
         for text, score in zip(texts, scores[:, head], strict=True):
             if text.labels[head] >= 0:

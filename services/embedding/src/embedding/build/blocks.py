@@ -14,16 +14,16 @@ _ZERO_POINT = 128
 
 
 class Blocks(NamedTuple):
-    """Weights of shape (rows, columns) as steps (rows, blocks, 32) times scales."""
+    """Weights of shape (rows, columns) as steps (rows, blocks, size) times scales."""
 
     steps: NDArray[np.uint8]
     scales: NDArray[np.float32]
 
 
-def quantise(weights: NDArray[np.float32]) -> Blocks:
+def quantise(weights: NDArray[np.float32], size: int = BLOCK_SIZE) -> Blocks:
     """Round each block of a row to steps of 1/127 of its largest weight."""
     rows, columns = weights.shape
-    blocks = weights.reshape(rows, columns // BLOCK_SIZE, BLOCK_SIZE)
+    blocks = weights.reshape(rows, columns // size, size)
     scales = np.abs(blocks).max(axis=2) / np.float32(_LARGEST_STEP)
     divisors = np.where(scales == 0, np.float32(1), scales)
     steps = np.rint(blocks / divisors[:, :, np.newaxis]) + _ZERO_POINT

@@ -22,11 +22,23 @@ OUTLIERS = (63, 99, 127, 157, 223, 267, 319, 338)
 
 
 class Encoder:
-    """Adds the model to a graph, piece by piece."""
+    """Adds the model to a graph, piece by piece.
 
-    def __init__(self, graph: Graph, tensors: Tensors) -> None:
+    `tokens` is the longest text that it will read, the special ones among them; the
+    table of tokens has a scale for every `block_size` of a token's 384 numbers.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        tensors: Tensors,
+        tokens: int = MAX_TOKENS,
+        block_size: int = BLOCK_SIZE,
+    ) -> None:
         self._graph = graph
         self._tensors = tensors
+        self._tokens = tokens
+        self._block_size = block_size
 
     def add(self) -> str:
         """Add the whole model and return the name of the unit vector."""
@@ -45,7 +57,7 @@ class Encoder:
 
     def _add_embeddings(self) -> str:
         table = self._tensors["embeddings.word_embeddings.weight"]
-        blocks = quantise(table)
+        blocks = quantise(table, self._block_size)
         words = self._graph.add(
             "GatherBlockQuantized",
             self._graph.constant(blocks.steps.reshape(table.shape)),
@@ -54,7 +66,7 @@ class Encoder:
             domain=FUSED,
             gather_axis=0,
             quantize_axis=1,
-            block_size=BLOCK_SIZE,
+            block_size=self._block_size,
             bits=BITS,
         )
         places = self._add_positions()
@@ -67,7 +79,7 @@ class Encoder:
         zero = self._graph.constant(np.array([0]))
         return self._graph.add(
             "Slice",
-            self._graph.constant(positions[:MAX_TOKENS] + segments[0]),
+            self._graph.constant(positions[: self._tokens] + segments[0]),
             zero,
             self._graph.add("Shape", "input_ids", start=1, end=2),
             zero,
