@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx2
 import redis.asyncio
-from tests.support.mind import RECOVERY_S, SERVICES, Mind, mind_folder, running_mind
+from tests.support.mind import READY_S, SERVICES, Mind, mind_folder, running_mind
 
 from benchmarks.coherence import Link
 from benchmarks.corpus import say
@@ -33,6 +33,8 @@ USD_PER_DAY = 1_000
 POLL_S = 0.5
 PAGE = 200
 WHOLE_PAGE = 1_000
+# What a pod of the chart has, with something to spare.
+GRACE_S = 30.0
 # So long the mind may stand still before the run is given up.
 STALLED_S = 120.0
 CLIENT_TIMEOUT_S = 10.0
@@ -130,16 +132,28 @@ class Day:
         return kill
 
     async def _end(self, name: str, how: signal.Signals) -> None:
-        """Sends the signal, and waits until the runner has it back."""
+        """Sends the signal, and waits until the runner has it back.
+
+        Who does not end in time is killed, as a cluster does it.
+        """
         old = self.mind.pid_of(name)
         os.kill(old, how)
-        async with asyncio.timeout(RECOVERY_S):
+        try:
+            await self._until_another(name, old)
+        except TimeoutError:
+            say(f"{name} did not end in {GRACE_S:.0f} s:\n{self.mind.output[-2_000:]}")
+            with suppress(ProcessLookupError):
+                os.kill(old, signal.SIGKILL)
+            await self._until_another(name, old)
+        await self.mind.until_ready(READY_S)
+
+    async def _until_another(self, name: str, old: int) -> None:
+        async with asyncio.timeout(GRACE_S):
             while True:
                 with suppress(AssertionError):
                     if self.mind.pid_of(name) != old:
-                        break
+                        return
                 await asyncio.sleep(POLL_S / 4)
-        await self.mind.until_ready()
 
     async def _flush(self) -> None:
         url = Valkey.of(self.mind.folder / "data").url
@@ -149,7 +163,7 @@ class Day:
     async def _fail_over(self) -> None:
         os.kill(self.primary.pid, signal.SIGKILL)
         await self.standby.promote()
-        await self.mind.until_ready()
+        await self.mind.until_ready(READY_S)
 
     async def _roll(self) -> None:
         for name in SERVICES:
@@ -202,12 +216,16 @@ async def _servers() -> AsyncIterator[tuple[Primary, Replica]]:
 
 
 async def set_pace(client: httpx2.AsyncClient, *, enabled: bool) -> None:
-    """All streams at the quickest, or none."""
+    """All streams at the quickest, or none; while the model is out they go on."""
     streams = {
         name: {"interval_seconds": INTERVAL_S, "enabled": enabled}
         for name in DEFAULT_STREAMS
     }
-    body = {"streams": streams, "budget": {"usd_per_day": USD_PER_DAY}}
+    body = {
+        "streams": streams,
+        "budget": {"usd_per_day": USD_PER_DAY},
+        "outage": "offline",
+    }
     answer = await until_answered(
         lambda: client.patch(f"/api/thought/agents/{AGENT}", json=body)
     )
@@ -249,4 +267,5 @@ def _link(thought: dict[str, Any]) -> Link:
         thought["seq"],
         thought["previous_id"],
         datetime.fromisoformat(thought["created_at"]).timestamp(),
+        thought["engine"],
     )

@@ -122,6 +122,33 @@ async def test_what_a_server_leaves_out_is_null(
     assert await spent(client, agent) == (0.00105, 0)
 
 
+async def test_an_agent_made_anew_gets_no_thought_of_its_former_life(
+    client: httpx2.AsyncClient, model: Model
+) -> None:
+    answering = asyncio.Event()
+
+    async def answers_late(writer: asyncio.StreamWriter) -> None:
+        await answering.wait()
+        await THOUGHT(writer)
+
+    model.will(answers_late)
+    agent = await new_agent(client)
+    asking = asyncio.create_task(generate(client, agent))
+
+    async def is_asked() -> bool:
+        return bool(model.asked)
+
+    await until(is_asked)
+    url = f"/api/thought/agents/{agent}"
+    (await client.delete(url)).raise_for_status()
+    body = {"streams": {"primary": {"enabled": False}}}
+    (await client.put(url, json=body)).raise_for_status()
+    answering.set()
+    assert (await asking).status_code == 404
+    assert await thoughts(client, agent) == 0
+    assert await spent(client, agent) == (0, 0)
+
+
 FAULTS: dict[str, tuple[Play, str, tuple[float, bool]]] = {
     "empty": (api.streams(api.stream("")), UNUSABLE, PAID),
     "whitespace": (api.streams(api.stream(" \n\t")), UNUSABLE, PAID),

@@ -231,6 +231,31 @@ async def test_what_was_forgotten_comes_to_no_streams_mind(
     assert not [body for body in model.asked[known:] if "silver key" in str(body)]
 
 
+async def test_what_was_corrected_is_not_quoted_as_it_was(
+    client: httpx2.AsyncClient, model: Model
+) -> None:
+    model.will(*PLAYS)
+    agent = await new_agent(client, enabled=True, interval_seconds=0.1)
+    memory = await tell(client, agent, SECRET)
+
+    async def is_recalled() -> bool:
+        return sum(SECRET in sent(body)[1] for body in model.asked) > 2
+
+    await until(is_recalled, within_s=20)
+    url = f"/api/memory/{memory}?agent_id={agent}"
+    anew = {"content": "Ada keeps the golden key under the fourth beehive."}
+    (await client.patch(url, json=anew)).raise_for_status()
+    # One may have been under way.
+    known = len(model.asked) + 1
+
+    async def has_gone_on() -> bool:
+        return len(model.asked) > known + 8
+
+    await until(has_gone_on, within_s=20)
+    await client.post(f"/api/thought/agents/{agent}/pause")
+    assert not [body for body in model.asked[known:] if "silver key" in str(body)]
+
+
 async def test_what_is_known_is_told_while_memory_is_out(
     client: httpx2.AsyncClient, mind: Mind
 ) -> None:

@@ -1,6 +1,7 @@
 """Work beside requests: begun again after a failure, ended in order."""
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 from prometheus_client import REGISTRY
@@ -49,18 +50,25 @@ async def test_pauses_grow_to_a_limit_and_begin_anew_after_steady_work(
 ) -> None:
     pauses: list[float] = []
     sleep = asyncio.sleep
+    # A busy machine would make a failing run look like a steady one.
+    now_s = 0.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
 
     async def note(pause_s: float) -> None:
-        pauses.append(pause_s)
+        # What else runs in this process may sleep too.
+        if asyncio.current_task() is working:
+            pauses.append(pause_s)
         await sleep(0)
 
     runs = 0
+    working: asyncio.Task[None] | None = None
 
     async def work() -> None:
-        nonlocal runs
+        nonlocal runs, working, now_s
+        working = asyncio.current_task()
         runs += 1
         if runs == 6:
-            await sleep(2 * background.LONGEST_PAUSE_S)
+            now_s += 2 * background.LONGEST_PAUSE_S
         if runs < 8:
             raise ConnectionError
 
@@ -149,6 +157,27 @@ async def test_work_that_fails_while_it_is_stopped_stays_stopped() -> None:
     await asyncio.sleep(0)
     await asyncio.wait_for(tasks.close(), 5)
     assert begun == 1
+
+
+async def test_work_that_swallows_a_cancellation_is_stopped_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(background, "CANCEL_AGAIN_S", 0.01)
+    swallowed = 0
+
+    async def work() -> None:
+        nonlocal swallowed
+        while swallowed < 2:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            swallowed += 1
+        await asyncio.Event().wait()
+
+    tasks = Background()
+    tasks.start("deaf", work)
+    await asyncio.sleep(0)
+    await asyncio.wait_for(tasks.close(), 5)
+    assert swallowed == 2
 
 
 async def test_a_group_of_tasks_is_begun_again_when_one_of_them_fails() -> None:

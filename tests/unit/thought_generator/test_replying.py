@@ -20,7 +20,7 @@ ROOM = 300
 BEES = "Ada keeps bees on the roof of the old mill."
 TRAM = "The tram to the sea is late on Sundays."
 CLAIMS = re.compile(r"\b(?:model|AI|assistant|Claude|GPT|trained)\b", re.IGNORECASE)
-UNKNOWN = re.compile(r"\b(?:do not know|no answer)\b")
+UNKNOWN = re.compile(r"\b(?:do not know|not sure)\b")
 
 
 def memory(number: int, content: str, evidence: str = "told") -> Recalled:
@@ -74,6 +74,29 @@ def test_it_says_that_it_does_not_know(message: str) -> None:
     nearest = reply(prompt(message, TRAM))
     assert UNKNOWN.search(nearest)
     assert f"“{TRAM}”" in nearest
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("Where do I live?", "I live in Lisbon."),
+        ("When does it open?", "It opens at nine."),
+        ("How old am I?", "I am 42 years old."),
+        ("蜜蜂在哪里？", "艾达在屋顶上养蜜蜂。"),
+    ],
+)
+def test_a_question_without_a_topic_is_answered_too(message: str, told: str) -> None:
+    said = reply(prompt(message, TRAM, told))
+    assert f"“{told}”" in said
+    assert said.index(told) < 40
+    assert "tram" not in said
+
+
+def test_what_may_answer_in_other_words_is_not_called_unknown() -> None:
+    told = "I bought a blue bike."
+    said = reply(prompt("What did I buy?", told))
+    assert f"“{told}”" in said
+    assert not re.search(r"no answer|^(?:That )?I do not know\b(?! for)", said)
 
 
 def test_earlier_questions_are_no_answers() -> None:

@@ -149,6 +149,17 @@ async def test_context_and_thought_are_both_judged() -> None:
     ]
 
 
+@pytest.mark.parametrize(("of_beat", "named"), [(True, "primary"), (False, None)])
+async def test_safety_follows_a_stream_and_not_what_is_asked_for(
+    of_beat: bool, named: str | None
+) -> None:
+    world = World()
+    occasion = Occasion("a context", "a", "primary", 100, False, of_beat=of_beat)
+    draft = await world.thinker.think(AGENT, occasion)
+    assert draft.stream == "primary"
+    assert {each.stream for each in world.safety.asked} == {named}
+
+
 async def test_every_part_is_timed() -> None:
     draft = await World().think("a context")
     assert set(draft.timings_ms) == {

@@ -16,6 +16,7 @@ from contracts.agent import (
     Budget,
     Dollars,
     Ladder,
+    Outage,
     Persona,
     Prompt,
     Seconds,
@@ -65,6 +66,7 @@ class AgentValues(_Values):
         dict[StreamName, StreamValues], Field(max_length=MAX_STREAMS)
     ] = {}
     budget: BudgetValues = BudgetValues()
+    outage: Outage | None = None
     overwrite: StrictBool = False
 
     @property
@@ -118,6 +120,7 @@ SHIPPED = flatten(
         "persona": DEFAULT_PERSONA,
         "streams": {name: StreamSettings().model_dump() for name in DEFAULT_STREAMS},
         "budget": Budget().model_dump(),
+        "outage": Outage.DOZE,
     }
 )
 ABSENT = object()

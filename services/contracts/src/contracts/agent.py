@@ -27,6 +27,8 @@ __all__ = [
     "BudgetState",
     "CoherenceState",
     "Doze",
+    "OfflineStream",
+    "Outage",
     "Rung",
     "StreamPatch",
     "StreamSettings",
@@ -120,6 +122,17 @@ class BudgetPatch(Contract):
     ladder: Ladder | None = None
 
 
+class Outage(StrEnum):
+    """What an agent's streams do while the model is out.
+
+    `doze`: they think nothing until it is back. `offline`: the offline engine thinks,
+    under its own name, and costs nothing. Who asks meets `engine-unavailable` in both.
+    """
+
+    DOZE = "doze"
+    OFFLINE = "offline"
+
+
 Streams = Annotated[dict[StreamName, StreamSettings], Field(max_length=MAX_STREAMS)]
 
 
@@ -129,6 +142,7 @@ class AgentPut(Contract):
     persona: Persona | None = None
     streams: Streams | None = None
     budget: Budget = Field(default_factory=Budget)
+    outage: Outage = Outage.DOZE
 
 
 class AgentPatch(Contract):
@@ -139,6 +153,7 @@ class AgentPatch(Contract):
         Annotated[dict[StreamName, StreamPatch], Field(max_length=MAX_STREAMS)] | None
     ) = None
     budget: BudgetPatch | None = None
+    outage: Outage | None = None
 
 
 class AgentState(StrEnum):
@@ -157,15 +172,29 @@ class Doze(Answer):
     until: Timestamp | None
 
 
+class OfflineStream(Answer):
+    """Since when the offline engine thinks a stream, the model being out, and which
+    problem the stream met last."""
+
+    since: Timestamp
+    problem: str
+
+
 class Agent(Answer):
-    """A mind: who it is, how it thinks and what it may spend."""
+    """A mind: who it is, how it thinks and what it may spend.
+
+    `dozing` are its streams that do not think just now, `offline` those that the
+    offline engine thinks because the model is out.
+    """
 
     agent_id: str
     persona: str
     streams: dict[str, StreamSettings]
     budget: Budget
+    outage: Outage
     state: AgentState
     dozing: dict[str, Doze]
+    offline: dict[str, OfflineStream]
 
 
 class AgentList(Answer):

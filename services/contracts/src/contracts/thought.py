@@ -29,6 +29,7 @@ __all__ = [
     "GenerateBatchRequest",
     "GenerateBatchResponse",
     "GenerateRequest",
+    "ModelOut",
     "PreviousThought",
     "PromptPart",
     "RecalledItem",
@@ -174,10 +175,18 @@ class PreviousThought(Answer):
     content: str
 
 
+class ModelOut(Answer):
+    """Why the offline engine thought it: the problem that the model was met with."""
+
+    problem: str
+    detail: str
+
+
 class Explanation(Answer):
     """Why it was thought; `prompt` is null where it was thought before this was kept.
 
     `cached_from` is the thought whose answer was used again, where it can be told.
+    `outage` is null unless the offline engine stepped in for a model that was out.
     """
 
     prompt: SentPrompt | None
@@ -190,6 +199,7 @@ class Explanation(Answer):
     timings_ms: Timings
     previous: PreviousThought | None
     cached_from: UUID | None
+    outage: ModelOut | None
 
 
 class ExplainedThought(Thought):

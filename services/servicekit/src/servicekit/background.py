@@ -12,6 +12,9 @@ __all__ = ["Background"]
 # A task that fails at once does not spin.
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+# Libraries swallow a cancellation that comes as a timeout of theirs ends: a process
+# that is told to stop must not wait for ever for that.
+CANCEL_AGAIN_S = 1.0
 
 log = structlog.get_logger()
 
@@ -29,9 +32,11 @@ class Background:
     async def stop(self, name: str) -> None:
         """Cancels one of them and waits for it, if it was started."""
         task = self._tasks.pop(name, None)
-        if task is not None:
+        if task is None:
+            return
+        while not task.done():
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait([task], timeout=CANCEL_AGAIN_S)
 
     async def close(self) -> None:
         """Cancels what still runs, last started first, and waits for it."""

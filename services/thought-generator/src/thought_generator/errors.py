@@ -95,6 +95,8 @@ class EngineUnavailable(Unavailable):
     kind = "engine-unavailable"
     usage: Usage | None = None
     """What it cost all the same; None where nothing was used."""
+    refused: bool = False
+    """Whether the server is well, and does not take what we ask."""
 
 
 class EngineAnswerUnusable(EngineUnavailable):

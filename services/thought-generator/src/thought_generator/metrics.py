@@ -95,6 +95,11 @@ DOZES = Counter(
     "Beats that were skipped, by the problem met.",
     ["problem"],
 )
+STOOD_IN = Counter(
+    "claude_agi_thoughts_stood_in_total",
+    "Streamed thoughts of the offline engine, the model being out, by the problem met.",
+    ["problem"],
+)
 BEATS_SKIPPED = Counter(
     "claude_agi_stream_beats_skipped_total",
     "Beats left out because the one before was late or long; they are not made up for.",

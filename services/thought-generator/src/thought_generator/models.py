@@ -54,6 +54,30 @@ class Doze:
     until: datetime | None
 
 
+class Outage(StrEnum):
+    """What an agent's streams do while the model is out."""
+
+    DOZE = "doze"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineStream:
+    """Since when the offline engine thinks a stream for a model that is out, and which
+    problem was met last."""
+
+    since: datetime
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOut:
+    """The problem for which the offline engine stepped in."""
+
+    problem: str
+    detail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """A mind."""
@@ -65,6 +89,9 @@ class Agent:
     state: AgentState
     dozing: dict[str, Doze] = field(default_factory=dict)
     """The streams that should think and do not, by name."""
+    outage: Outage = Outage.DOZE
+    offline: dict[str, OfflineStream] = field(default_factory=dict)
+    """The streams that the offline engine thinks, the model being out, by name."""
     born_at: datetime | None = None
     """Another one than that of an agent of this name that was removed."""
 
@@ -214,6 +241,10 @@ class Draft:
     """Settled by the commit; None where it cost nothing."""
     slower: bool = False
     """Whether the budget asks the stream to think at half its pace."""
+    outage: ModelOut | None = None
+    """Why the offline engine stepped in for the model; None if it did not."""
+    born_at: datetime | None = None
+    """Of the agent that it was thought for: one made anew in its place is another."""
     session_id: str | None = None
     """Of a reply: the conversation it belongs to."""
     heard: UUID | None = None
@@ -310,6 +341,7 @@ class Basis:
     previous: Previous | None
     cached_from: UUID | None
     """The thought whose answer was used again, if it can still be told."""
+    outage: ModelOut | None = None
 
 
 @dataclass(frozen=True, slots=True)

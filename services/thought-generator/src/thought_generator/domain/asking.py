@@ -9,9 +9,17 @@ from thought_generator.domain.cache import ResponseCache
 from thought_generator.domain.flights import Flights
 from thought_generator.domain.queue import EngineQueue
 from thought_generator.domain.usable import check_usable
-from thought_generator.errors import BudgetSpent
+from thought_generator.errors import BudgetSpent, EngineUnavailable
 from thought_generator.metrics import RESPONSE_CACHE
-from thought_generator.models import Agent, Completion, Payment, Prompt, Rung, Usage
+from thought_generator.models import (
+    Agent,
+    Completion,
+    ModelOut,
+    Payment,
+    Prompt,
+    Rung,
+    Usage,
+)
 from thought_generator.prompting import system_text, user_text
 from thought_generator.providers.engine import Engine
 
@@ -33,6 +41,7 @@ class Answer:
     cached: bool = False
     payment: Payment | None = None
     slower: bool = False
+    outage: ModelOut | None = None
 
     def again(self) -> "Answer":
         """The same for somebody else, who pays nothing."""
@@ -48,6 +57,10 @@ class Question:
     context_digest: str
     max_tokens: int
     use_cache: bool
+    steps_in: bool = False
+    """Whether the offline engine answers while the model is out."""
+    of_beat: bool = False
+    """Whether it is a stream's own; what is asked for may well be asked again."""
 
 
 class Asking:
@@ -68,7 +81,7 @@ class Asking:
 
     async def ask(self, agent: Agent, question: Question) -> Answer:
         """From the cache, with whoever asks the same now, or from the engine that the
-        agent's budget allows.
+        agent's budget allows. A budget that is spent comes before a model that is out.
 
         Raises:
             QueueFull, BudgetSpent, PriceUnknown, EngineUnavailable.
@@ -135,8 +148,20 @@ class Asking:
                 raise
             completion = await _think(engines.offline, question)
             return Answer(completion, slower=Rung.SLOWER in ladder), engines.offline
+        except EngineUnavailable as error:
+            if not (question.steps_in and _is_out(error)):
+                raise
+            completion = await _think(engines.offline, question)
+            outage = ModelOut(error.kind, str(error))
+            return Answer(completion, outage=outage), engines.offline
         answer = Answer(bought.completion, False, bought.payment, bought.slower)
         return answer, paid[bought.place]
+
+
+def _is_out(error: EngineUnavailable) -> bool:
+    """A model that refuses or says what cannot be used is there: what is wrong then
+    would go unseen behind another engine."""
+    return error.kind == EngineUnavailable.kind and not error.refused
 
 
 def _call_of(engine: Engine, question: Question) -> Call:

@@ -17,19 +17,20 @@ from thought_generator.domain.budget import Governor
 from thought_generator.domain.coherence import Coherences
 from thought_generator.domain.explaining import Explainer
 from thought_generator.domain.flights import Flights
-from thought_generator.domain.focus import RECENT_THOUGHTS, Attention
+from thought_generator.domain.focus import RECENT_THOUGHTS, Attention, glance
 from thought_generator.domain.ladder import SLOWER_FACTOR
 from thought_generator.domain.outbox import Deliverer
 from thought_generator.domain.recollection import Recollection
 from thought_generator.domain.thinker import Occasion, Thinker
 from thought_generator.errors import StreamUnknown
-from thought_generator.metrics import REFUSED, THOUGHT_SECONDS
+from thought_generator.metrics import REFUSED, STOOD_IN, THOUGHT_SECONDS
 from thought_generator.models import (
     Draft,
     Event,
     Explanation,
     Lease,
     Origin,
+    Outage,
     Quoted,
     Thought,
 )
@@ -261,6 +262,8 @@ class Mind:
             recent=tuple(attention.recent),
             origin=Origin(quoted, tuple(attention.recent_seqs)),
             circled=attention.circled,
+            steps_in=agent.outage is Outage.OFFLINE,
+            of_beat=True,
         )
         try:
             draft = await self._thinker.think(agent, occasion)
@@ -268,6 +271,8 @@ class Mind:
         except AppError as error:
             REFUSED.labels("stream", error.kind).inc()
             raise
+        if draft.outage is not None:
+            STOOD_IN.labels(draft.outage.problem).inc()
         await self.announce(thought, "stream")
         if attention.remember(draft):
             await self._coherences.count_loop(thought)
@@ -279,13 +284,13 @@ class Mind:
         self, agent_id: str, attention: Attention
     ) -> tuple[str, str, Quoted | None]:
         """The next context, what to recall for it, and the memory that it quotes:
-        one that was forgotten since it came to mind is passed over."""
+        one that was forgotten or changed since it came to mind is passed over."""
         while True:
             context, focus = attention.turn()
             memory_id = attention.sources.pop(focus, None)
             if memory_id is None:
                 return context, focus, None
             contents = await self._recollection.contents(agent_id, [memory_id])
-            if contents is None or memory_id in contents:
+            if contents is None or glance(contents.get(memory_id, "")) == focus:
                 quoted = Quoted(memory_id, context.index(focus), len(focus))
                 return context, focus, quoted

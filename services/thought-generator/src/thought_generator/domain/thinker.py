@@ -44,6 +44,11 @@ class Occasion:
     recent: tuple[str, ...] = ()
     circled: bool = False
     """Whether the stream is to be told that it repeats itself."""
+    steps_in: bool = False
+    """Whether the offline engine thinks while the model is out."""
+    of_beat: bool = False
+    """Whether it is a stream's own; safety then looks at what the stream thought
+    before, which what is asked for has no part in."""
     origin: Origin = field(default_factory=Origin)
 
 
@@ -104,7 +109,14 @@ class Thinker:
             origin=_origin(occasion, context, verdict),
         )
         digest = context_digest(prompt)
-        question = Question(prompt, digest, occasion.max_tokens, occasion.use_cache)
+        question = Question(
+            prompt,
+            digest,
+            occasion.max_tokens,
+            occasion.use_cache,
+            occasion.steps_in,
+            occasion.of_beat,
+        )
         return await self.answer(agent, question, clock)
 
     async def answer(self, agent: Agent, question: Question, clock: Clock) -> Draft:
@@ -119,7 +131,10 @@ class Thinker:
         async with self._governor.settled_on_failure(agent.agent_id, answer.payment):
             with clock.part("safety_out"):
                 content, verdict = await self._gate.passes(
-                    completion.content, "thought", agent.agent_id, prompt.stream
+                    completion.content,
+                    "thought",
+                    agent.agent_id,
+                    prompt.stream if question.of_beat else None,
                 )
             # Redacted it may have grown.
             check_usable(content)
@@ -140,6 +155,8 @@ class Thinker:
             stop_reason=completion.stop_reason,
             payment=answer.payment,
             slower=answer.slower,
+            outage=answer.outage,
+            born_at=agent.born_at,
             prompt=prompt,
         )
 
@@ -149,7 +166,10 @@ class Thinker:
         async def check() -> tuple[str, Verdict]:
             with clock.part("safety_in"):
                 return await self._gate.passes(
-                    occasion.context, "context", agent.agent_id, occasion.stream
+                    occasion.context,
+                    "context",
+                    agent.agent_id,
+                    occasion.stream if occasion.of_beat else None,
                 )
 
         async def recall() -> tuple[Recalled, ...]:

@@ -91,6 +91,7 @@ def failure_by(status: int, asked_s: float | None = None, said: str = "") -> Fai
     kind = EngineEndUnknown if unknown else EngineUnavailable
     error = kind(f"the model's server answered {status}: {advice}")
     if not outage:
+        error.refused = True
         error.retry_after_s = REFUSED_RETRY_AFTER_S
     elif asked_s is not None:
         error.retry_after_s = min(max(asked_s, 1.0), MAX_RETRY_AFTER_S)

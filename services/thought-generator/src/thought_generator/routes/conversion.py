@@ -16,6 +16,7 @@ from thought_generator.models import (
     Coherence,
     Explanation,
     Limits,
+    Outage,
     Rung,
     Standing,
     Stream,
@@ -81,6 +82,7 @@ def _explanation_members(
         "timings_ms": thought.timings_ms,
         "previous": asdict(basis.previous) if basis.previous else None,
         "cached_from": basis.cached_from,
+        "outage": asdict(basis.outage) if basis.outage else None,
     }
 
 
@@ -140,10 +142,15 @@ def agent_answer(agent: Agent) -> api.Agent:
             for name, stream in agent.streams.items()
         },
         budget=_budget(agent.limits),
+        outage=api.Outage(agent.outage.value),
         state=api.AgentState(agent.state.value),
         dozing={
             name: api.Doze(since=doze.since, problem=doze.problem, until=doze.until)
             for name, doze in agent.dozing.items()
+        },
+        offline={
+            name: api.OfflineStream(since=each.since, problem=each.problem)
+            for name, each in agent.offline.items()
         },
     )
 
@@ -187,6 +194,7 @@ def agent_of(agent_id: str, put: api.AgentPut) -> Agent:
         },
         limits=_limits(put.budget),
         state=AgentState.RUNNING,
+        outage=Outage(put.outage.value),
     )
 
 
@@ -209,6 +217,7 @@ def patched(agent: Agent, patch: api.AgentPatch) -> Agent:
         persona=patch.persona or agent.persona,
         streams=streams,
         limits=_limits(budget),
+        outage=Outage(patch.outage.value) if patch.outage else agent.outage,
     )
 
 

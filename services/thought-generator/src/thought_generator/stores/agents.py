@@ -9,7 +9,16 @@ import asyncpg
 
 from servicekit.database import Database, load_queries
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import Agent, AgentState, Doze, Limits, Rung, Stream
+from thought_generator.models import (
+    Agent,
+    AgentState,
+    Doze,
+    Limits,
+    OfflineStream,
+    Outage,
+    Rung,
+    Stream,
+)
 
 SQL = load_queries("thought_generator.stores")
 # Milliseconds of work; an agent may have thought millions of times.
@@ -44,9 +53,14 @@ class AgentStore:
         async with self._database.transaction() as connection:
             await connection.execute(SQL["lock_agent"], known.agent_id)
             rows = await connection.fetch(SQL["agents_page"], "", [known.agent_id], 1)
-            # Its state and its dozes are not of what anybody wrote.
+            # How its streams fare is not of what anybody wrote.
             now = [
-                replace(_agent(row), state=known.state, dozing=known.dozing)
+                replace(
+                    _agent(row),
+                    state=known.state,
+                    dozing=known.dozing,
+                    offline=known.offline,
+                )
                 for row in rows
             ]
             if now != [known]:
@@ -90,6 +104,7 @@ async def _write(connection: asyncpg.Connection, agent: Agent) -> bool:
         agent.limits.tokens_per_day,
         agent.limits.near_limit,
         list(agent.limits.ladder),
+        agent.outage,
     )
     await connection.execute(SQL["drop_streams"], agent.agent_id, list(agent.streams))
     await connection.executemany(
@@ -121,6 +136,13 @@ def _agent(row: asyncpg.Record) -> Agent:
         limits=read_limits(row),
         state=AgentState.PAUSED if row["paused"] else AgentState.RUNNING,
         dozing={name: _doze(doze) for name, doze in sorted(row["dozing"].items())},
+        outage=Outage(row["outage"]),
+        offline={
+            name: OfflineStream(
+                datetime.fromisoformat(members["since"]), members["problem"]
+            )
+            for name, members in sorted(row["offline"].items())
+        },
         born_at=row["created_at"],
     )
 

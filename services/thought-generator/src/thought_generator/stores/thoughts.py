@@ -17,6 +17,7 @@ from thought_generator.models import (
     Draft,
     FeedEnd,
     Lease,
+    ModelOut,
     Origin,
     Previous,
     Prompt,
@@ -145,7 +146,9 @@ class ThoughtStore:
             *_payment(draft),
             draft.session_id,
             draft.heard,
-            *_prompt(draft.prompt),
+            *_prompt(draft),
+            draft.outage.problem if draft.outage else None,
+            draft.born_at,
         )
 
     def _placed(
@@ -198,7 +201,8 @@ def _kept(draft: Draft) -> list[dict[str, Any]]:
     ]
 
 
-def _prompt(prompt: Prompt | None) -> tuple[Any, ...]:
+def _prompt(draft: Draft) -> tuple[Any, ...]:
+    prompt = draft.prompt
     if prompt is None:
         return None, None, None, None, None, None
     stable = stable_of(prompt)
@@ -206,7 +210,10 @@ def _prompt(prompt: Prompt | None) -> tuple[Any, ...]:
     digest = blake2b(digest_size=DIGEST_BYTES)
     for part in parts:
         digest.update(len(part).to_bytes(8, "big") + part.encode())
-    return digest.digest(), _explanation(prompt), *parts
+    explanation = _explanation(prompt)
+    if draft.outage is not None:
+        explanation["outage"] = asdict(draft.outage)
+    return digest.digest(), explanation, *parts
 
 
 def _explanation(prompt: Prompt) -> dict[str, Any]:
@@ -265,6 +272,7 @@ def _basis(row: asyncpg.Record) -> Basis:
             else None
         ),
         cached_from=row["cached_from"],
+        outage=ModelOut(**kept["outage"]) if "outage" in kept else None,
     )
 
 

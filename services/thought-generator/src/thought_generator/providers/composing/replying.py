@@ -1,12 +1,18 @@
 """Replies to what a person says, out of quotes from what was recalled."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
 from thought_generator.models import Prompt, Recalled
-from thought_generator.providers.composing.clauses import content_words, shorten
+from thought_generator.providers.composing.clauses import (
+    content_words,
+    shorten,
+    words_of,
+)
 from thought_generator.providers.composing.places import asks, places_of, quoted
 from thought_generator.providers.composing.reading import Origin, Source, read
+from thought_generator.providers.composing.words import FUNCTION_WORDS
 
 # An answer should not be cut short of what it says.
 _QUOTE_CHARS = 240
@@ -21,8 +27,12 @@ _NO_MORE = (
     "More than that I do not know.",
     "I remember no more about it.",
 )
-_UNKNOWN = ("I do not know.", "That I do not know.", "I have no answer to that.")
+_UNKNOWN = ("I do not know.", "That I do not know.")
+# What was recalled may answer in other words; that is not for us to tell.
+_UNSURE = ("I am not sure.", "I do not know for sure.")
 _NEAREST = ("What comes nearest is this.", "The nearest I remember:")
+# Chinese, Japanese and Korean begin here.
+_FIRST_UNSPACED = "\u2e80"
 _NOTHING = ("Nothing that I remember is about it.", "Nobody has told me about it yet.")
 
 
@@ -53,7 +63,7 @@ def _answer(about: list[_Finding], findings: list[_Finding], rng: Random) -> lis
         return quotes if len(about) > len(quotes) else [*quotes, rng.choice(_NO_MORE)]
     if findings:
         nearest = _quote(findings[0], rng)
-        return [rng.choice(_UNKNOWN), rng.choice(_NEAREST), nearest]
+        return [rng.choice(_UNSURE), rng.choice(_NEAREST), nearest]
     return [rng.choice(_UNKNOWN), rng.choice(_NOTHING)]
 
 
@@ -66,7 +76,7 @@ def _acknowledge(about: list[_Finding], rng: Random) -> list[str]:
 def _findings(prompt: Prompt) -> list[_Finding]:
     """What shares most with the message comes first, then what was recalled first;
     thoughts only where there are no facts."""
-    words = _stems(prompt.context)
+    words = _stems(prompt.context) or _plain_stems(prompt.context)
     made = [_finding(memory, words) for memory in prompt.recalled]
     found = [finding for finding in made if finding]
     facts = [each for each in found if each.source.origin is not Origin.THOUGHT]
@@ -78,16 +88,35 @@ def _finding(memory: Recalled, words: frozenset[str]) -> _Finding | None:
     clauses = [clause for clause in source.reading.clauses if not asks(clause)]
     if not clauses:
         return None
-    clause = max(clauses, key=lambda clause: len(_stems(clause) & words))
+    clause = max(clauses, key=lambda clause: len(_all_stems(clause) & words))
     # Who said it counts too: "What did Ada say?"
     said = f"{source.reading.speaker or ''} {clause}"
-    return _Finding(source, clause, len(_stems(said) & words))
+    return _Finding(source, clause, len(_all_stems(said) & words))
 
 
 def _stems(text: str) -> frozenset[str]:
-    return frozenset(
-        word.removesuffix("'s").removesuffix("s") for word in content_words(text)
-    )
+    """What a text is about."""
+    return _stemmed(content_words(text))
+
+
+def _plain_stems(text: str) -> frozenset[str]:
+    """What a question without a topic asks by: "Where do I live?"."""
+    return _stemmed(word for word in words_of(text) if word not in FUNCTION_WORDS)
+
+
+def _all_stems(text: str) -> frozenset[str]:
+    return _stems(text) | _plain_stems(text)
+
+
+def _stemmed(words: Iterable[str]) -> frozenset[str]:
+    stems: set[str] = set()
+    for word in words:
+        if word[0] >= _FIRST_UNSPACED:
+            # Written without spaces: two signs in a row are as good as a word.
+            stems |= {word[at : at + 2] for at in range(max(1, len(word) - 1))}
+        else:
+            stems.add(word.removesuffix("'s").removesuffix("s"))
+    return frozenset(stems)
 
 
 def _quote(finding: _Finding, rng: Random) -> str:

@@ -1,6 +1,6 @@
 SELECT
     a.agent_id, a.persona, a.usd_per_day, a.tokens_per_day, a.near_limit, a.ladder,
-    a.paused, a.created_at,
+    a.outage, a.paused, a.created_at,
     coalesce(
         jsonb_object_agg(
             s.stream,
@@ -23,7 +23,14 @@ SELECT
             )
         ) FILTER (WHERE s.dozing_since IS NOT NULL AND s.enabled AND NOT a.paused),
         '{}'
-    ) AS dozing
+    ) AS dozing,
+    coalesce(
+        jsonb_object_agg(
+            s.stream,
+            jsonb_build_object('since', s.offline_since, 'problem', s.offline_problem)
+        ) FILTER (WHERE s.offline_since IS NOT NULL AND s.enabled AND NOT a.paused),
+        '{}'
+    ) AS offline
 FROM agents AS a
 LEFT JOIN streams AS s ON s.agent_id = a.agent_id
 WHERE

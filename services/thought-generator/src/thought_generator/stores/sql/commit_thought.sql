@@ -1,13 +1,18 @@
 -- One round trip: place in the chain, place in the feed, thought, outbox row.
 -- No row comes back when the stream is not there, the agent is paused or another
--- thinker has taken the lease ($3 is null for a thought on request). Whoever commits
+-- thinker has taken the lease ($3 is null for a thought on request), or when the agent
+-- was removed and made anew since its birth $30. Whoever commits
 -- for an agent holds its row, so feed positions and times follow commit order. A weaker
 -- lock makes commits wait for each other in a circle, since the row is updated later on.
 -- What a committed thought cost is settled with it ($17 is null where it cost nothing).
+-- $29 is the problem for which the offline engine stepped in, null where it did not.
 WITH mind AS (
     SELECT agent_id
     FROM agents
-    WHERE agent_id = $1 AND ($3::bigint IS NULL OR NOT paused)
+    WHERE
+        agent_id = $1
+        AND ($3::bigint IS NULL OR NOT paused)
+        AND ($30::timestamptz IS NULL OR created_at = $30)
     FOR UPDATE
 ),
 
@@ -21,7 +26,12 @@ chain AS (
             ELSE clock_timestamp() END,
         dozing_since = CASE WHEN $3::bigint IS NULL THEN dozing_since END,
         doze_problem = CASE WHEN $3::bigint IS NULL THEN doze_problem END,
-        dozing_until = CASE WHEN $3::bigint IS NULL THEN dozing_until END
+        dozing_until = CASE WHEN $3::bigint IS NULL THEN dozing_until END,
+        offline_since = CASE WHEN $3::bigint IS NULL THEN offline_since
+            WHEN $29::text IS NOT NULL
+                THEN coalesce(offline_since, clock_timestamp()) END,
+        offline_problem = CASE WHEN $3::bigint IS NULL THEN offline_problem
+            ELSE $29 END
     FROM mind
     WHERE
         s.agent_id = mind.agent_id AND s.stream = $2

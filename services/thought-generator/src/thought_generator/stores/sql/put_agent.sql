@@ -1,16 +1,17 @@
 -- New limits are asked anew.
 WITH put AS (
     INSERT INTO agents (
-        agent_id, persona, usd_per_day, tokens_per_day, near_limit, ladder
+        agent_id, persona, usd_per_day, tokens_per_day, near_limit, ladder, outage
     )
-    VALUES ($1, $2, $3, $4, $5, $6)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT (agent_id) DO UPDATE
     SET
         persona = excluded.persona,
         usd_per_day = excluded.usd_per_day,
         tokens_per_day = excluded.tokens_per_day,
         near_limit = excluded.near_limit,
-        ladder = excluded.ladder
+        ladder = excluded.ladder,
+        outage = excluded.outage
     RETURNING (xmax = 0) AS created
 ),
 
