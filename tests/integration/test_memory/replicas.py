@@ -33,6 +33,7 @@ SERVICE_KEY = "service-key-of-the-test"
 BLOCKED = "unspeakable"
 OUTAGE = "while the validator is out"
 SECRET = "sk-open-sesame"
+SUBTLE = "between the lines"
 READY_S = 30.0
 PREFIX = "/api/memory"
 
@@ -40,12 +41,18 @@ Fields = dict[str, Any]
 
 
 class Safety(FakeSafety):
-    """Blocks what is unspeakable, redacts a secret; is out where a text says so."""
+    """Blocks what is unspeakable, redacts a secret; is out where a text says so.
+
+    What is subtle its patterns do not see.
+    """
 
     def __init__(self) -> None:
         super().__init__(lambda text: BLOCKED in text, lambda text: OUTAGE in text)
 
     async def validate(self, request: ValidateRequest) -> Verdict:
+        if SUBTLE in request.content and request.depth == "patterns":
+            plain = request.model_copy(update={"content": "a plain text"})
+            return await super().validate(plain)
         verdict = await super().validate(request)
         if SECRET not in request.content:
             return verdict
@@ -157,9 +164,10 @@ class Caller:
         return _parsed(answer, 200)
 
     async def take_in(
-        self, lines: list[Fields | str], **parameters: str
+        self, lines: list[Fields | str], *, judged: bool = True, **parameters: str
     ) -> tuple[Fields, list[Fields]]:
-        """The totals of an import, and the lines of its answer before them."""
+        """The totals of an import, and the lines of its answer before them; once what
+        was imported is `judged` as a whole, and so recalled."""
         body = "\n".join(
             line if isinstance(line, str) else json.dumps(line) for line in lines
         )
@@ -169,7 +177,14 @@ class Caller:
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "application/x-ndjson"
         *told, totals = [json.loads(line) for line in answer.text.splitlines()]
+        if judged:
+            await until(self.all_judged)
         return totals, told
+
+    async def all_judged(self) -> bool:
+        """Whether nothing waits for its whole verdict."""
+        waiting: int = (await self.stats())["unjudged"]
+        return waiting == 0
 
     async def export(self, *, embeddings: bool = False) -> list[Fields]:
         """All memories as an export writes them."""

@@ -162,6 +162,34 @@ async def test_what_was_inferred_from_it_goes(ada: Caller) -> None:
     assert (await ada.get(thought["id"])).status_code == 200
 
 
+OLD_KEY = "Ada keeps the spare key to the boathouse under the lantern."
+NEW_KEY = "Ada keeps the spare key to the boathouse under the anvil."
+
+
+async def test_thoughts_that_say_what_was_corrected_go(ada: Caller) -> None:
+    """And those that come too late; another one, or one about the rest, stays."""
+    told = await ada.tell(OLD_KEY)
+    made = {"evidence": "thought", "sources": [told["id"]]}
+    early = await ada.tell(f"{OLD_KEY} And so it was in winter.", **made)
+    neighbour = await ada.tell(
+        "Bruno keeps the spare key to the chapel under the lantern.", **made
+    )
+    rest = await ada.tell("Ada has a key to the boathouse.", **made)
+    other = await ada.tell(f"{OLD_KEY} Or so I dreamt.", evidence="thought")
+    await ada.change(told["id"], content=NEW_KEY)
+    assert (await ada.get(early["id"])).status_code == 404
+    for stays in (neighbour, rest, other):
+        assert (await ada.get(stays["id"])).status_code == 200
+    late = f"So {OLD_KEY} It waits."
+    assert await ada.refused(late, **made) == "sources-changed"
+    await ada.tell(f"So {NEW_KEY} It waits.", **made)
+    # A person may say so all the same, and then it may be thought again.
+    await ada.tell(f"No, {OLD_KEY}")
+    await ada.change(told["id"], content=OLD_KEY)
+    await ada.tell(late, **made)
+    assert await ada.refused(f"So {NEW_KEY} Truly.", **made) == "sources-changed"
+
+
 @pytest.mark.parametrize("fields", [{"importance": 2}, {"id": "x"}, {"content": " "}])
 async def test_a_bad_patch_changes_nothing(ada: Caller, fields: dict[str, Any]) -> None:
     told = await ada.tell("Fixed.")

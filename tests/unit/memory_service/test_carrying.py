@@ -2,7 +2,7 @@
 
 import pytest
 
-from memory_service.domain.carrying import Carried
+from memory_service.carrying import Carried, Outdated
 
 SECRET = "Nora's surgeon at the Altmark clinic is Doctor Feldmann, room 417."
 
@@ -31,3 +31,32 @@ def test_any_version_counts() -> None:
 def test_of_stop_words_alone_all_count() -> None:
     assert Carried(["it is so"]).by("is it so?")
     assert not Carried(["it is so"]).by("never mind")
+
+
+KEY = "Ada keeps the spare key to the boathouse under the {}."
+
+
+@pytest.mark.parametrize(
+    ("thought", "says"),
+    [
+        (f"“{KEY.format('lantern')}” How fitting.", True),
+        ("The boathouse: Ada keeps its spare key under a lantern.", True),
+        (KEY.format("anvil"), False),
+        ("Bruno keeps the spare key to the chapel under the lantern.", False),
+        ("A lantern stands by the boathouse.", False),
+    ],
+)
+def test_what_was_corrected_is_told_from_what_was_not(thought: str, says: bool) -> None:
+    outdated = Outdated(KEY.format("lantern"), KEY.format("anvil"))
+    assert outdated.by(thought) is says
+
+
+def test_what_was_only_added_to_is_not_outdated() -> None:
+    outdated = Outdated("Ada keeps bees.", "Ada keeps bees, and two goats.")
+    assert not outdated.by("Ada keeps bees.")
+
+
+def test_a_number_that_was_corrected_is_telling_by_itself() -> None:
+    outdated = Outdated(SECRET, SECRET.replace("417", "418"))
+    assert outdated.by("I wonder who sits in room 417.")
+    assert not outdated.by("I wonder who sits in room 418.")

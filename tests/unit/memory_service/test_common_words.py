@@ -26,6 +26,12 @@ def test_stems_of_other_vowels_are_offered_too() -> None:
     }
 
 
+def test_words_joined_by_underscores_are_words() -> None:
+    words = CommonWords()
+    words.learn("ada", TOTAL, {"dog": 0.2, "nn": 0.1})
+    assert words.of("ada", "dog_NN", TOTAL) == {"dog": 0.2, "nn": 0.1}
+
+
 def test_what_was_learnt_of_an_agent_is_known_while_it_holds() -> None:
     words = CommonWords()
     assert not words.knows("ada", TOTAL)

@@ -15,6 +15,7 @@ from memory_service.domain.feed import Feed
 from memory_service.domain.forgetting import Forgetting
 from memory_service.domain.indexes import Indexes, Opener
 from memory_service.domain.jobs import Jobs
+from memory_service.domain.judging import Judging
 from memory_service.domain.memories import Memories
 from memory_service.domain.opening import Opening
 from memory_service.domain.partitions import Partitions
@@ -39,6 +40,7 @@ from memory_service.stores.consolidation import ConsolidationStore
 from memory_service.stores.counts import CountStore
 from memory_service.stores.forgetting import ForgettingStore
 from memory_service.stores.jobs import JobStore
+from memory_service.stores.judgements import Judgements
 from memory_service.stores.partitions import PartitionStore
 from memory_service.stores.reads import MemoryReads
 from memory_service.stores.revisions import Revisions
@@ -141,7 +143,15 @@ class Context:
             written,
             self.accesses,
         )
-        self.transfer = Transfer(self.writing, reads)
+        self.judging = Judging(
+            Judgements(self.database, model),
+            judge,
+            self.embedder,
+            self.feed,
+            written,
+            self.caches,
+        )
+        self.transfer = Transfer(self.writing, reads, self.judging)
         consolidations = ConsolidationStore(self.database, model)
         capacity = Capacity(
             consolidations,
@@ -181,6 +191,7 @@ class Context:
         self._background.start("save", self._snapshots.run)
         self._background.start("listen", self._listener.run)
         self._background.start("count-accesses", self.accesses.run)
+        self._background.start("judge-imports", self.judging.run)
         self._background.start("expire", self.upkeep.expire)
         self._background.start("keep-partitions", self.partitions.run)
         self._background.start("count-memories", self.counting.run)

@@ -30,6 +30,11 @@ UNJUDGED = Counter(
     "claude_agi_memory_unjudged_total",
     "Calls that stored nothing because safety gave no verdict.",
 )
+JUDGED_LATER = Counter(
+    "claude_agi_memory_judged_later_total",
+    "Imported memories that got their whole verdict, by what became of them.",
+    ["outcome"],
+)
 COMMIT_SECONDS = Histogram(
     "claude_agi_memory_commit_seconds",
     "Time of one transaction that stores memories.",

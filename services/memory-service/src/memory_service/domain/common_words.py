@@ -16,7 +16,7 @@ GROWTH = 2
 # another vowel (try, tri; using, use). Where they are not, the word is looked up.
 _STEM_LETTERS = 3
 _VOWELS = str.maketrans("aeiouy", "aaaaaa")
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 
 
 class _Agent:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from memory_service.carrying import Carried
 from memory_service.digests import (
     MIN_PHRASE_WORDS,
     Digester,
@@ -22,7 +23,6 @@ from memory_service.digests import (
     words_of,
 )
 from memory_service.domain.caching import Caches
-from memory_service.domain.carrying import Carried
 from memory_service.domain.feed import Feed
 from memory_service.domain.written import WrittenSeqs
 from memory_service.errors import MemoryUnknown, TombstoneUnknown

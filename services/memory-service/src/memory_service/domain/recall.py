@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from memory_service import metrics
 from memory_service.domain.accesses import Accesses
@@ -65,7 +66,9 @@ class _Search:
     # Memories that its words visited at most.
     visits: int
     within: Seqs | None = None
-    # Cosines of the candidates, where they are known already.
+    # What the vector alone found, and the cosines of all candidates, where they are
+    # known already.
+    near: Mapping[int, float] | None = None
     cosines: Mapping[int, float] | None = None
 
     @property
@@ -80,26 +83,29 @@ class _Search:
 
     def wider(self) -> "_Search":
         """The same, looking farther."""
-        return replace(
-            self,
-            limit=self.limit * WIDENING,
-            sure=self.limit * WIDENING * 2,
-            read=self.limit * WIDENING * 2,
-            visits=self.visits * WIDENING,
-            cosines=None,
-        )
+        limit = self.limit * WIDENING
+        visits = self.visits * WIDENING
+        return self.changed(limit=limit, sure=limit * 2, read=limit * 2, visits=visits)
 
-    def nearest(self, vectors: AgentVectors) -> dict[int, float]:
-        """Cosines of the candidates of both arms."""
+    def changed(self, **changes: Any) -> "_Search":
+        """Another one, for which nothing was found yet."""
+        return replace(self, near=None, cosines=None, **changes)
+
+    def nearest(self, vectors: AgentVectors) -> Mapping[int, float]:
+        """Cosines of what the vector alone finds."""
         assert self.vector is not None
         # Those behind the ones that are read could only pass them by words, and what
         # has any that are rare is a candidate by itself.
-        limit = min(self.limit, self.read if self.words.queries else self.sure)
-        found = vectors.search(
-            self.vector, limit, parts=self._parts, within=self.within
-        )
-        others = [seq for seq in self.words.scores if seq not in found]
-        return found | vectors.scores(self.vector, others)
+        most = self.sure if self.query.mode == "semantic" else self.read
+        limit = min(self.limit, most)
+        return vectors.search(self.vector, limit, parts=self._parts, within=self.within)
+
+    def compared(self, vectors: AgentVectors) -> Mapping[int, float]:
+        """Cosines of the candidates of both arms."""
+        assert self.vector is not None
+        near = self.nearest(vectors) if self.near is None else self.near
+        others = [seq for seq in self.words.scores if seq not in near]
+        return {**near, **vectors.scores(self.vector, others)} if others else near
 
     @property
     def _parts(self) -> set[Part]:
@@ -203,23 +209,26 @@ class Recall:
         keep = self._query_vectors.keeping(query.agent_id, query.text)
         asked = asyncio.create_task(words)
 
-        def look(vectors: AgentVectors) -> _Search | Vector:
+        def look(vectors: AgentVectors) -> _Search:
             vector = self._query_vectors.embed_here(query.text)
-            if not asked.done() or asked.cancelled() or asked.exception():
-                return vector
-            search = make(asked.result(), vector)
-            return replace(search, cosines=search.nearest(vectors))
+            if asked.done():
+                search = make(asked.result(), vector)
+                return replace(search, cosines=search.compared(vectors))
+            search = make(FoundWords(), vector)
+            return replace(search, near=search.nearest(vectors))
 
         try:
-            looked = await index.use(look)
+            search = await index.use(look)
         except BaseException:
             asked.cancel()
             raise
-        found = await asked
-        search = looked if isinstance(looked, _Search) else make(found, looked)
         assert search.vector is not None
         keep(search.vector)
-        return search
+        if search.cosines is not None:
+            return search
+        whole = make(await asked, search.vector)
+        # Where turns have neighbours, more is compared.
+        return whole if whole.read > search.read else replace(whole, near=search.near)
 
     async def _farther(self, search: _Search) -> _Search | None:
         """Where to look next, if the search found too few; None if there is no more."""
@@ -231,12 +240,8 @@ class Recall:
             return search.wider()
         if search.limit == _candidates(search.query.limit):
             return await self._among_few(search)
-        return replace(
-            search,
-            limit=_candidates(search.query.limit),
-            within=await self._matching(search, None),
-            cosines=None,
-        )
+        within = await self._matching(search, None)
+        return search.changed(limit=_candidates(search.query.limit), within=within)
 
     async def _farther_words(self, search: _Search) -> _Search | None:
         wider = search.wider()
@@ -252,7 +257,7 @@ class Recall:
         """Among what the filters leave; where that is much, among the best of all."""
         few = await self._matching(search, MAX_SCOPE + 1)
         if len(few) <= MAX_SCOPE:
-            return replace(search, within=few, cosines=None)
+            return search.changed(within=few)
         return search.wider()
 
     async def _matching(self, search: _Search, limit: int | None) -> Seqs:
@@ -291,7 +296,7 @@ class Recall:
         if search.cosines is not None:
             cosines = search.cosines
         elif search.vector is not None:
-            cosines = await search.index.use(search.nearest)
+            cosines = await search.index.use(search.compared)
         candidates = best_candidates(
             query.mode,
             cosines,

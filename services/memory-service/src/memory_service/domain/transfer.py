@@ -14,13 +14,15 @@ from collections.abc import (
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from itertools import repeat
 from typing import TypeVar
 
 from memory_service import metrics
+from memory_service.domain.judging import Judging
 from memory_service.domain.writing import Writing
 from memory_service.errors import QueueFull
-from memory_service.models.memories import Draft, Exported, Kept, Outcome
+from memory_service.models.memories import Draft, Exported, Kept, Outcome, Scrutiny
 from memory_service.stores.reads import MemoryReads
 from servicekit.errors import AppError, Overloaded, Unavailable
 
@@ -75,8 +77,9 @@ class BatchReport:
 class Transfer:
     """Import and export."""
 
-    def __init__(self, writing: Writing, reads: MemoryReads) -> None:
+    def __init__(self, writing: Writing, reads: MemoryReads, judging: Judging) -> None:
         self._writing = writing
+        self._judging = judging
         self._reads = reads
         self._imports = 0
 
@@ -91,7 +94,7 @@ class Transfer:
         self._imports -= 1
 
     async def take_in(
-        self, batches: AsyncIterator[Sequence[Line]]
+        self, batches: AsyncIterator[Sequence[Line]], scrutiny: Scrutiny
     ) -> AsyncIterator[BatchReport]:
         """Stores batch by batch; each is durable when its report comes.
 
@@ -99,8 +102,12 @@ class Transfer:
         order, but for one that has to be tried again.
         """
         totals = Totals()
-        async with aclosing(_in_order(batches, self._take_in_one)) as settled:
+        prepare = partial(self._writing.prepare, scrutiny=scrutiny)
+        work = partial(self._take_in_one, prepare)
+        async with aclosing(_in_order(batches, work)) as settled:
             async for batch, outcomes in settled:
+                if scrutiny is Scrutiny.LATER:
+                    self._judging.tell()
                 yield BatchReport(_count(totals, batch, outcomes), totals)
 
     async def export(
@@ -115,7 +122,11 @@ class Transfer:
             after = page[-1].memory.seq
 
     async def _take_in_one(
-        self, batch: Sequence[Line], before: Turn, after: Turn
+        self,
+        prepare: Step[Draft, Draft | Outcome],
+        batch: Sequence[Line],
+        before: Turn,
+        after: Turn,
     ) -> Outcomes:
         """What becomes of the lines.
 
@@ -126,7 +137,7 @@ class Transfer:
             item for _, item in batch if isinstance(item, Draft) and _lives(item, now)
         ]
         try:
-            prepared = await self._patiently(self._writing.prepare, current)
+            prepared = await self._patiently(prepare, current)
             await before.wait()
             outcomes = (
                 prepared

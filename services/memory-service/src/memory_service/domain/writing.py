@@ -11,7 +11,7 @@ from memory_service.domain.queue import WriteQueue
 from memory_service.domain.written import WrittenSeqs
 from memory_service.errors import Forgotten
 from memory_service.models.jobs import Fence
-from memory_service.models.memories import Draft, Kept, Outcome
+from memory_service.models.memories import Draft, Kept, Outcome, Scrutiny
 from memory_service.models.vectors import Vector
 from memory_service.providers.embedder import EmbeddingQueue
 from memory_service.providers.safety import Judge
@@ -72,7 +72,9 @@ class Writing:
             return await self._repeat(answer)
         return settled
 
-    async def prepare(self, drafts: Sequence[Draft]) -> list[Draft | Outcome]:
+    async def prepare(
+        self, drafts: Sequence[Draft], scrutiny: Scrutiny = Scrutiny.FULL
+    ) -> list[Draft | Outcome]:
         """Drafts that are judged and embedded, or what became of them already.
 
         Raises SafetyUnavailable, QueueFull.
@@ -80,7 +82,7 @@ class Writing:
         brought = [(d.agent_id, d.id) for d in drafts if d.brought_id]
         known = await self._writes.standing(brought) if brought else {}
         unknown = [d for d in drafts if (d.agent_id, d.id) not in known]
-        judged = await self._judge.judge(unknown) if unknown else []
+        judged = await self._judge.judge(unknown, scrutiny) if unknown else []
         ready = iter(await self._embed(judged))
         return [
             known.get((draft.agent_id, draft.id)) or next(ready) for draft in drafts

@@ -7,6 +7,7 @@ same: to make it would take three times as long.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -71,10 +72,22 @@ class Draft:
     vector: Vector | None = None
     # The memories that it was made from.
     sources: Sequence[UUID] = ()
+    # False where only patterns have read it so far: it is not recalled before the rest.
+    judged: bool = True
 
     def but(self, **changes: Any) -> "Draft":
         """The same, but for some fields."""
         return replace(self, **changes)
+
+
+class Scrutiny(StrEnum):
+    """How much of a verdict a text needs before it is stored."""
+
+    FULL = "full"
+    # The patterns' verdict is all that is asked for.
+    PATTERNS = "patterns"
+    # The patterns' before it is stored, all else before it is recalled.
+    LATER = "later"
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from memory_service.domain.transfer import BatchReport, Totals
-from memory_service.models.memories import Exported
+from memory_service.models.memories import Exported, Scrutiny
 from memory_service.routes.conversion import problem_fields, write_json
 from memory_service.routes.documents import NDJSON, ndjson_answer
 from memory_service.routes.exchange import Exchange
@@ -49,10 +49,10 @@ async def take_in(
     safety: Literal["full", "patterns"] = "full",
 ) -> Response:
     """Stores one memory a line, and tells what became of them while it does so."""
-    # As long as the validator consists of patterns alone both ways ask it inline, so
-    # that no row is ever stored without its verdict.
+    scrutiny = Scrutiny.LATER
     if safety == "patterns":
         caller.check_scope("admin")
+        scrutiny = Scrutiny.PATTERNS
     caller.check_agent(agent_id)
     transfer = context_of(request).transfer
 
@@ -60,7 +60,7 @@ async def take_in(
         totals = Totals()
         batches = gather_batches(body, agent_id, caller)
         try:
-            async for report in transfer.take_in(batches):
+            async for report in transfer.take_in(batches, scrutiny):
                 totals = report.totals
                 yield _write_report(report)
         finally:

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from contracts.ids import new_id
+from memory_service.carrying import Outdated
 from memory_service.digests import Digester
 from memory_service.errors import Forgotten, JobLost, Superseded
 from memory_service.models.jobs import Fence
@@ -18,6 +19,9 @@ from memory_service.stores.rows import pack_vector, read_memory
 from memory_service.stores.settling import SAID
 from memory_service.stores.tombstones import Value, find_stones
 from servicekit.database import Database
+
+# Read at once of what was thought from a memory that is changed.
+THOUGHTS_PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,8 @@ class Revisions:
             seq += 1
             await connection.execute(QUERIES["keep_version"], *names, new_id(), seq)
             digest = digester.digest_text(str(changes["content"]))
-            seq = await _delete_inferred(connection, *names, seq)
+            outdated = Outdated(memory.content, str(changes["content"]))
+            seq = await _delete_made(connection, *names, outdated, seq)
         last: int = await connection.fetchval(
             QUERIES["update_memory"],
             *names,
@@ -172,18 +177,41 @@ async def _check_value(
         await connection.execute(QUERIES["lift"], [memory.agent_id] * len(ids), ids)
 
 
-async def _delete_inferred(
-    connection: asyncpg.Connection, agent_id: str, memory_id: UUID, seq: int
+async def _delete_made(
+    connection: asyncpg.Connection,
+    agent_id: str,
+    memory_id: UUID,
+    outdated: Outdated,
+    seq: int,
 ) -> int:
-    """Deletes what was inferred from what the memory said; the newest number."""
+    """Deletes what was inferred from what the memory said, and thoughts that say it
+    still; the newest number."""
     rows = await connection.fetch(QUERIES["inferred"], agent_id, [memory_id])
     ids = [row["id"] for row in rows]
+    ids += await _find_outdated(connection, agent_id, memory_id, outdated)
     if not ids:
         return seq
     last: int = await connection.fetchval(
         QUERIES["delete_memories"], agent_id, ids, seq, True
     )
     return last
+
+
+async def _find_outdated(
+    connection: asyncpg.Connection, agent_id: str, memory_id: UUID, outdated: Outdated
+) -> list[UUID]:
+    found: list[UUID] = []
+    after: tuple[UUID | None, UUID | None] = (None, None)
+    while rows := await connection.fetch(
+        QUERIES["derived"], agent_id, [memory_id], *after, THOUGHTS_PAGE
+    ):
+        found += [
+            row["id"]
+            for row in rows
+            if row["evidence"] == "thought" and outdated.by(row["content"])
+        ]
+        after = (rows[-1]["id"], rows[-1]["source_id"])
+    return found
 
 
 def _given(vector: Vector | None) -> Vector:

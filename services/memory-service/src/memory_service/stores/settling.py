@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
+from memory_service.carrying import Outdated
 from memory_service.digests import Digester
 from memory_service.errors import Forgotten, JobLost, SourcesChanged
 from memory_service.likeness import says_the_same
@@ -64,6 +65,7 @@ class Fresh:
     digest: bytes
     sources: Sequence[UUID]
     consolidates: bool
+    judged: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,8 @@ class Settling:
     # The fences that still hold, and the sources that are as they were.
     held: set[Fence]
     unchanged: set[Name]
+    # What sources said before they were changed.
+    outdated: Mapping[Name, Sequence[Outdated]]
     fresh: list[Fresh] = field(default_factory=list)
     merges: list[Merge] = field(default_factory=list)
     lifted: set[Name] = field(default_factory=set)
@@ -147,7 +151,16 @@ class Settling:
             return Forgotten("it was made from what was deleted")
         if job.fence is not None and not self._stand(draft):
             return SourcesChanged(f"those of {draft.id} are others by now")
+        if self._is_outdated(draft):
+            return SourcesChanged("it says what was corrected since")
         return None
+
+    def _is_outdated(self, draft: Draft) -> bool:
+        return draft.evidence == "thought" and any(
+            outdated.by(draft.content)
+            for source in draft.sources
+            for outdated in self.outdated.get((draft.agent_id, source), ())
+        )
 
     def _stand(self, draft: Draft) -> bool:
         return all((draft.agent_id, s) in self.unchanged for s in draft.sources)
@@ -187,7 +200,9 @@ class Settling:
         memory = _make_memory(draft, self._count(draft.agent_id), self.now)
         assert draft.vector is not None
         vector = pack_vector(draft.vector)
-        self.fresh.append(Fresh(memory, vector, digest, draft.sources, consolidates))
+        self.fresh.append(
+            Fresh(memory, vector, digest, draft.sources, consolidates, draft.judged)
+        )
         name = (memory.agent_id, memory.id)
         self.standing[name] = memory
         self.alike[draft.agent_id, digest].append(Alike(name, draft.vector))

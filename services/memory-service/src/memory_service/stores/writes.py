@@ -6,6 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
+from memory_service.carrying import Outdated
 from memory_service.digests import Digester
 from memory_service.errors import Forgotten
 from memory_service.models.jobs import Fence
@@ -89,6 +90,7 @@ class MemoryWrites:
             alike=alike,
             held=held,
             unchanged=unchanged,
+            outdated=await _fetch_outdated(connection, drafts),
         )
 
     async def _fetch_alike(
@@ -147,7 +149,7 @@ class MemoryWrites:
         self, connection: asyncpg.Connection, under_lock: Settling
     ) -> None:
         rows = [_insert_row(fresh) for fresh in under_lock.fresh]
-        *columns, digests = _columns(rows) if rows else [[] for _ in range(15)]
+        *columns, digests, judged = _columns(rows) if rows else [[] for _ in range(16)]
         await connection.execute(
             QUERIES["insert_memories"],
             *columns,
@@ -155,6 +157,7 @@ class MemoryWrites:
             list(under_lock.seqs),
             list(under_lock.seqs.values()),
             digests,
+            judged,
         )
 
 
@@ -205,6 +208,26 @@ async def _fetch_gone(
         return set()
     rows = await connection.fetch(QUERIES["gone_sources"], *_columns(sources))
     return {(row["agent_id"], row["memory_id"]) for row in rows}
+
+
+async def _fetch_outdated(
+    connection: asyncpg.Connection, drafts: Sequence[Draft]
+) -> dict[Name, list[Outdated]]:
+    """What the sources of thoughts do not say any more."""
+    sources = {
+        (draft.agent_id, source)
+        for draft in drafts
+        if draft.evidence == "thought"
+        for source in draft.sources
+    }
+    if not sources:
+        return {}
+    rows = await connection.fetch(QUERIES["outdated"], *_columns(sorted(sources)))
+    outdated: defaultdict[Name, list[Outdated]] = defaultdict(list)
+    for row in rows:
+        name = (row["agent_id"], row["memory_id"])
+        outdated[name].append(Outdated(row["was"], row["now"]))
+    return outdated
 
 
 async def _fetch_taken(
@@ -324,4 +347,5 @@ def _insert_row(fresh: Fresh) -> tuple[object, ...]:
         memory.expires_at,
         fresh.vector,
         fresh.digest,
+        fresh.judged,
     )

@@ -8,14 +8,14 @@ WITH stored AS (
     SELECT
         agent_id, id, seq, seq, user_id, session_id, content, memory_type,
         importance, timestamp, now(), now(), metadata, evidence, pinned,
-        expires_at, true, digest
+        expires_at, judged, digest
     FROM unnest(
         $1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[],
         $7::text[], $8::double precision[], $9::timestamptz[], $10::jsonb[],
-        $11::text[], $12::boolean[], $13::timestamptz[], $18::bytea[]
+        $11::text[], $12::boolean[], $13::timestamptz[], $18::bytea[], $19::boolean[]
     ) AS fresh (
         agent_id, id, seq, user_id, session_id, content, memory_type, importance,
-        timestamp, metadata, evidence, pinned, expires_at, digest
+        timestamp, metadata, evidence, pinned, expires_at, digest, judged
     )
 ),
 embedded AS (

@@ -10,7 +10,9 @@ WITH changed AS (
         importance = $6,
         metadata = $7,
         pinned = $8,
-        digest = coalesce($14, digest)
+        digest = coalesce($14, digest),
+        -- New content has a whole verdict of its own.
+        judged = judged OR $14 IS NOT NULL
     WHERE agent_id = $1 AND id = $2
     RETURNING seq
 ),

@@ -6,6 +6,8 @@ from memory_service.digests import words_of
 
 # A thought that has so many of a memory's words still tells of it.
 CARRIED_SHARE = 0.5
+# A correction and its neighbours have most words in common, so half would not tell.
+OUTDATED_SHARE = 0.75
 # A number this long says what it says by itself, whatever the other words are.
 TELLING_DIGITS = 3
 
@@ -33,6 +35,25 @@ class Carried:
             or any(_is_long_number(word) for word in value & words)
             for value in self._values
         )
+
+
+class Outdated:
+    """What a memory said before it said something else."""
+
+    def __init__(self, was: str, now: str) -> None:
+        self._was = _telling(was)
+        self._dropped = self._was - frozenset(words_of(now))
+
+    def by(self, text: str) -> bool:
+        """Whether a text says it still: most of its telling words, and all of those
+        that were dropped, or a number that was."""
+        words = set(words_of(text))
+        if not self._dropped:
+            return False
+        return (
+            self._dropped <= words
+            and len(self._was & words) >= OUTDATED_SHARE * len(self._was)
+        ) or any(_is_long_number(word) for word in self._dropped & words)
 
 
 def _telling(content: str) -> frozenset[str]:
