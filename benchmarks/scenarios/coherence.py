@@ -120,15 +120,11 @@ async def _figures(day: Day, lived: list[Hour]) -> list[Figure]:
     count_chains(day.observer.seen.values(), standing, lived, seqs)
     times = _times(standing)
     ends_s = max(each[-1] for each in times.values())
-    pace = _pace(times, day.outage)
-    awake = [
-        Hour(kept=hour.kept, clean=hour.clean, chained=hour.chained) for hour in lived
-    ]
-    count_cells(times, ends_s, pace, lived)
-    count_cells(times, ends_s, _without_outage(pace), awake)
+    count_cells(times, ends_s, _pace(times, day.outage), lived)
     begun_s = min(each[0] for each in times.values())
     cells = sum(hour.alive.all for hour in lived)
     dead = cells - sum(hour.alive.good for hour in lived)
+    offline = sum(link.engine == "offline" for link in standing)
     wrong = sum(hour.chained.all - hour.chained.good for hour in lived)
     rate = len(standing) / (ends_s - begun_s)
     name = f"accelerated {len(lived)} h"
@@ -139,17 +135,13 @@ async def _figures(day: Day, lived: list[Hour]) -> list[Figure]:
             f"{len(standing):,} thoughts, {rate:.0f}/s; lower bound of a 95 % "
             f"bootstrap over the hours {lower_bound(lived):.4f}",
         ),
-        _score(
-            f"C24-system, {name}, time with the model out left out",
-            system_score(awake),
-            f"alive {alive_score(awake):.4f}; lower bound {lower_bound(awake):.4f}",
-        ),
         _score(f"recall, {name}", recall_score(lived), _recalled(lived)),
         _score(f"continuity, {name}", continuity_score(lived), f"{wrong} wrong"),
         _score(
             f"alive, {name}",
             alive_score(lived),
-            f"{dead} of {cells} cells of {CELL_S / 60:.0f} min without a thought",
+            f"{dead} of {cells} cells of {CELL_S / 60:.0f} min without a thought; "
+            f"{offline} thoughts offline, the model being out",
         ),
     ]
 
@@ -179,12 +171,6 @@ def _pace(times: Times, outage: tuple[float, float] | None) -> Pace:
         after - before for each in times.values() for before, after in pairwise(each)
     )
     return Pace(BEAT_S, real_s, LONGEST_SILENCE_S, BEAT_S / real_s, outage, MODEL_OUT_S)
-
-
-def _without_outage(pace: Pace) -> Pace:
-    return Pace(
-        pace.beat_s, pace.real_beat_s, pace.longest_s, pace.speed, pace.outage, 0.0
-    )
 
 
 async def _recall_controls(day: Day) -> list[Figure]:

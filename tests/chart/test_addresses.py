@@ -70,11 +70,13 @@ def _behind(
 
 
 def _others(release: Render) -> dict[Address, Place]:
-    """Milvus, the model's server and the spans', where they are in the same cluster."""
+    """Milvus, a guard, the model's server and the spans', where they are in the same
+    cluster."""
     settings = release.settings
     urls = [
         settings["engine"]["baseUrl"],
         settings["memory"]["milvus"]["uri"],
+        settings["safety"]["guard"]["url"],
         settings["tracing"]["endpoint"],
     ]
     return {

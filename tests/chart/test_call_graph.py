@@ -17,7 +17,7 @@ CALLS: Calls = {
     ("memory-service", "safety-validator", 8080),
     *product(("front", "trial"), SERVICES, (8080,)),
     *product(SERVICES, ("postgresql", "postgresql-replica"), (5432,)),
-    *product(("thought-generator", "memory-service"), ("cache",), (6379,)),
+    *product(SERVICES, ("cache",), (6379,)),
     ("postgresql-replica", "postgresql", 5432),
     ("migrate", "postgresql", 5432),
     ("agents", "thought-generator", 8080),
@@ -49,6 +49,10 @@ def _milvus_ports(release: Render) -> set[int]:
     return _port_of(release.settings["memory"]["milvus"]["uri"])
 
 
+def _guard_ports(release: Render) -> set[int]:
+    return _port_of(release.settings["safety"]["guard"]["url"])
+
+
 def _tracing_ports(release: Render) -> set[int]:
     return _port_of(release.settings["tracing"]["endpoint"])
 
@@ -64,7 +68,8 @@ def _open(release: Render, sources: list[Place], targets: list[Place]) -> Calls:
     ports |= {port for each in release.workloads for _, port in each.ports}
     for key in ("enginePorts", "externalPorts", "apiServerPorts", "backupPorts"):
         ports |= {*policy[key]}
-    ports |= _milvus_ports(release) | _tracing_ports(release)
+    ports |= _milvus_ports(release) | _guard_ports(release)
+    ports |= _tracing_ports(release)
     return {
         (source.name, target.name, port)
         for source, target, port in product(sources, targets, {*ports, 9187, ODD_PORT})
@@ -131,6 +136,7 @@ def test_the_parts_call_little_else(guarded: Render) -> None:
         users = ["thought-generator", "memory-service"]
         callers |= set(product(users, reached, external))
     callers |= set(product(["memory-service"], reached, _milvus_ports(guarded)))
+    callers |= set(product(["safety-validator"], reached, _guard_ports(guarded)))
     callers |= set(product(SERVICES, reached, _tracing_ports(guarded)))
     if engine["apiKey"] or engine["existingSecret"]:
         found = reached if engine["baseUrl"] else ["outside"]

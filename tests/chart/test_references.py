@@ -159,6 +159,7 @@ def _keys(release: Render, kind: str, name: str) -> set[str] | None:
         settings["auth"]["existingSecret"]: MADE["api-keys"],
         settings["engine"]["existingSecret"]: {"api-key"},
         settings["memory"]["milvus"]["existingSecret"]: {"token"},
+        settings["safety"]["guard"]["existingSecret"]: {"api-key"},
         settings["postgresql"]["external"]["existingSecret"]: {"rw", "ro", "direct"},
         settings["cache"]["external"]["existingSecret"]: {"url"},
     }

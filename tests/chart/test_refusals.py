@@ -22,6 +22,8 @@ WRONG: Refused = [
     ({"memory": {"milvus": {"uri": "milvus.db"}}}, ["/memory/milvus/uri"]),
     ({"memory": {"milvus": {"uri": "http://milvus"}}}, ["/memory/milvus/uri"]),
     ({"safety": {"policy": {"rules": []}}}, ["/safety/policy", "want string"]),
+    ({"safety": {"guard": {"family": "gpt"}}}, ["/safety/guard/family"]),
+    ({"safety": {"guard": {"url": "vllm:8000"}}}, ["/safety/guard/url"]),
     ({"agents": {"ada": {"interval": 3}}}, ["/agents/ada", "'interval' not allowed"]),
     ({"agents": []}, ["/agents", "want object"]),
     ({"postgresql": {"mode": "sqlite"}}, ["'bundled', 'cnpg', 'external'"]),
@@ -69,6 +71,8 @@ CONTRARY: Refused = [
         ["8000", "networkPolicy.enginePorts"],
     ),
     ({"memory": {"milvus": MINE}}, ["set memory.milvus.uri"]),
+    ({"safety": {"guard": MINE}}, ["set safety.guard.url"]),
+    ({"safety": {"guard": {"url": "http://g:8000"}}}, ["set safety.guard.model"]),
     (service(type="keda"), ["safetyValidator.autoscaling", "set keda.serverAddress"]),
     (
         service(

@@ -169,6 +169,17 @@ def test_memory_is_as_the_values_say(release: Render, tmp_path: Path) -> None:
     assert folder["emptyDir"]["sizeLimit"] == memory["indexSize"]
 
 
+def test_the_guard_is_as_the_values_say(release: Render, tmp_path: Path) -> None:
+    """Where it is, what it serves, and its key."""
+    guard = release.settings["safety"]["guard"]
+    settings = _settings(release, "safety-validator", tmp_path)
+    assert (settings.guard_url or "") == guard["url"]
+    assert (settings.guard_model or "") == guard["model"]
+    assert settings.guard_family == guard["family"]
+    assert settings.guard_timeout_ms == guard["timeoutMs"]
+    assert (settings.guard_api_key is not None) is bool(guard["existingSecret"])
+
+
 def test_minds_are_as_the_values_say(tmp_path: Path) -> None:
     """The Job reads them as they were written, large numbers too."""
     release = render("mind", CHART / "ci" / "agents-values.yaml")

@@ -33,14 +33,17 @@
 - name: OTEL_EXPORTER_OTLP_ENDPOINT
   value: {{ . | quote }}
 {{- end }}
-{{- with include (printf "claude-agi.%s.env" .component) .root }}
+{{- with include (printf "claude-agi.%s.env" .component) .root | trim }}
 {{ . }}
 {{- end }}
 {{- end -}}
 
 {{- define "claude-agi.serviceDeployment" -}}
 {{- $name := printf "%s-%s" (include "claude-agi.fullname" .root) .component -}}
-{{- $policy := and (eq .component "safety-validator") .root.Values.safety.policy -}}
+{{- $policy := "" -}}
+{{- if eq .component "safety-validator" -}}
+{{- $policy = include "claude-agi.safety-validator.policy" .root -}}
+{{- end -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -65,9 +68,6 @@ spec:
         {{- include "claude-agi.podLabels" (dict "root" .root "component" .component "extra" .values.podLabels) | nindent 8 }}
       annotations:
         kubectl.kubernetes.io/default-container: {{ .component }}
-        {{- if $policy }}
-        checksum/policy: {{ sha256sum .root.Values.safety.policy }}
-        {{- end }}
         {{- if and (eq .component "thought-generator") .root.Values.engine.apiKey }}
         checksum/engine: {{ sha256sum .root.Values.engine.apiKey }}
         {{- end }}
@@ -144,6 +144,7 @@ spec:
               mountPath: /etc/claude-agi/api-keys
               readOnly: true
             {{- if $policy }}
+            # Whole: the kubelet renews a folder, and would not renew a subPath.
             - name: policy
               mountPath: /etc/claude-agi/policy
               readOnly: true
@@ -164,7 +165,7 @@ spec:
         {{- if $policy }}
         - name: policy
           configMap:
-            name: {{ $name }}-policy
+            name: {{ $policy }}
         {{- end }}
         {{- if eq .component "memory-service" }}
         # As long as the pod: a container that starts again goes on from its snapshots.

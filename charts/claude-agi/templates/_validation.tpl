@@ -2,7 +2,7 @@
 alone is in values.schema.json. */ -}}
 {{- define "claude-agi.validate" -}}
 {{- $problems := list -}}
-{{- range list "names" "services" "engine" "memory" "doors" "connections" "apis" "data" "monitoring" -}}
+{{- range list "names" "services" "engine" "memory" "safety" "doors" "connections" "apis" "data" "monitoring" -}}
 {{- range include (printf "claude-agi.validate.%s" .) $ | splitList "\n" -}}
 {{- with trim . -}}
 {{- $problems = append $problems . -}}
@@ -18,6 +18,20 @@ alone is in values.schema.json. */ -}}
 {{- $name := include "claude-agi.fullname" . -}}
 {{- if regexMatch "^[0-9]" $name }}
 the name {{ $name }} begins with a digit, as that of a Service cannot: set fullnameOverride
+{{- end }}
+{{- end -}}
+
+{{- define "claude-agi.validate.safety" -}}
+{{- if and .Values.safety.policy .Values.safety.policyConfigMap }}
+safety has two policies, policy and policyConfigMap: empty one
+{{- end }}
+{{- with .Values.safety.guard }}
+{{- if and .existingSecret (not .url) }}
+safety.guard.existingSecret is set, but no guard: set safety.guard.url, or remove the Secret
+{{- end }}
+{{- if and .url (not .model) }}
+safety.guard.url is set: set safety.guard.model too, the model that it serves
+{{- end }}
 {{- end }}
 {{- end -}}
 

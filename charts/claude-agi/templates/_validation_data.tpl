@@ -22,6 +22,7 @@ asked, as under Argo CD, or the namespace is still to be made. */ -}}
   (list "auth.existingSecret" .Values.auth.existingSecret "keys.json, admin and read")
   (list "engine.existingSecret" (ternary "" .Values.engine.existingSecret (eq .Values.engine.type "offline")) "api-key")
   (list "memory.milvus.existingSecret" .Values.memory.milvus.existingSecret "token")
+  (list "safety.guard.existingSecret" .Values.safety.guard.existingSecret "api-key")
   (list "postgresql.external.existingSecret" .Values.postgresql.external.existingSecret "rw, and ro where there are replicas")
   (list "cache.external.existingSecret" .Values.cache.external.existingSecret "url")
 -}}

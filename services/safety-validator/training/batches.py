@@ -15,7 +15,7 @@ __all__ = ["Batch", "epoch", "padded"]
 
 FIRST, LAST = 101, 102
 # Tokens a window is padded to, the two special ones among them; each is compiled once.
-LENGTHS = (16, 32, 48, 64, 80)
+LENGTHS = (16, 32, 48, 64, 80, 112)
 TOKENS_A_BATCH = 2_048
 # Of a long text so many windows are read in an epoch: more would teach its source.
 WINDOWS_A_TEXT = 2

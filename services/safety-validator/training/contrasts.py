@@ -1,28 +1,37 @@
-"""Pairs of texts that share their words and differ in what is meant.
+"""Texts made from parts that were written for it: contrasts.yaml and ordinary.yaml.
 
 A classifier that has only seen harmful and harmless topics flags the topic: "kill a
-process", "I would never copy myself". These are made from the parts in
-contrasts.yaml, which were written for it.
+process", "I would never copy myself". Contrasts share the words of an attack and
+differ in what is meant. And one that has seen people's values only as the goals of a
+machine flags whoever has some: ordinary talk and thoughts have.
 """
 
-import itertools
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import yaml
 
-__all__ = ["contrasts"]
+__all__ = ["contrasts", "talk"]
 
 SEED = 11
 # More of one template teaches the template.
 MOST_A_TEMPLATE = 90
+# Ordinary talk has more parts, and so more to say.
+MOST_TALK = 250
 
 Row = dict[str, object]
+Parts = dict[str, list[str]]
 
-_PARTS: dict[str, list[str]] = yaml.safe_load(
-    Path(__file__).with_name("contrasts.yaml").read_text(encoding="utf-8")
-)
+
+def _read(name: str) -> Parts:
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    parts: Parts = yaml.safe_load(text)
+    return parts
+
+
+_PARTS = _read("contrasts.yaml")
+_TALK = _read("ordinary.yaml")
 
 
 def contrasts() -> Iterator[Row]:
@@ -40,6 +49,16 @@ def contrasts() -> Iterator[Row]:
     yield from _rows(chance, _DENIALS, inj=0, goal=0)
     yield from _rows(chance, _PARTS["goal_reported"], inj=0, goal=0)
     yield from _rows(chance, _PARTS["benign_goal"], inj=0, harm=0, goal=0)
+
+
+def talk() -> Iterator[Row]:
+    """What people tell each other and a mind notes: ordinary, the same each time."""
+    chance = random.Random(SEED)
+    harmless = {"inj": 0, "harm": 0, "goal": 0}
+    for kind in ("talk", "thought", "note"):
+        for template in _TALK[kind]:
+            for text in _filled(chance, template, _TALK, MOST_TALK):
+                yield {"src": "talk", "text": text, **harmless}
 
 
 _GOALS = (
@@ -62,19 +81,22 @@ def _rows(
     chance: random.Random, templates: Sequence[str], **labels: int
 ) -> Iterator[Row]:
     for template in templates:
-        texts = _filled(chance, template)
-        for text in itertools.islice(texts, MOST_A_TEMPLATE):
+        for text in _filled(chance, template, _PARTS, MOST_A_TEMPLATE):
             yield {"src": "contrasts", "text": text, **labels}
 
 
-def _filled(chance: random.Random, template: str) -> Iterator[str]:
+def _filled(
+    chance: random.Random, template: str, parts: Parts, most: int
+) -> Iterator[str]:
     """Different fillings of one template, at random."""
     seen: set[str] = set()
-    for _ in range(MOST_A_TEMPLATE * 3):
+    for _ in range(most * 3):
+        if len(seen) == most:
+            return
         text = template
         while "{" in text:
             name = text[text.index("{") + 1 : text.index("}")]
-            part = chance.choice(_PARTS[name.lower()])
+            part = chance.choice(parts[name.lower()])
             if name[0].isupper():
                 part = part[0].upper() + part[1:]
             text = text.replace(f"{{{name}}}", part, 1)

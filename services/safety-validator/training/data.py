@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from safety_validator.domain.plain_text import plain_text
 from safety_validator.domain.windows import windows
-from training.contrasts import contrasts
+from training.contrasts import contrasts, talk
 
 __all__ = ["HEADS", "Split", "Text", "Tokenizer", "read_sentences", "split"]
 
@@ -43,12 +43,17 @@ OPERATIONAL = frozenset(
         "mtbench",
         "sentences",
         "t0_docs",
+        "talk",
+        "turns",
     }
 )
 KEPT_SHARE = 0.35
 # Of the sentences so many are learnt from, and so many measured on.
 LEARNT_SENTENCES = 8_000
 MEASURED_SENTENCES = 20_000
+# And so many turns of several sentences, as in a conversation.
+TURNS = 6_000
+TURN_SENTENCES = (2, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Split:
 def split(rows: Iterable[dict[str, object]], tokenizer: Tokenizer) -> Split:
     """Rows {src, text, inj?, harm?, goal?} in their three parts."""
     parts = Split([], [], [])
-    for row in [*rows, *contrasts()]:
+    for row in [*rows, *contrasts(), *talk()]:
         text = _text(row, tokenizer)
         if text.source in HELD_OUT:
             parts.held_out.append(text)
@@ -121,12 +126,18 @@ def read_sentences(path: Path, seed: int) -> list[dict[str, object]]:
     """Ordinary sentences, one a line: some to learn from, others to measure on."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         lines = sorted({line.strip() for line in file if len(line) > 8})
-    chosen = random.Random(seed).sample(lines, 4 * MEASURED_SENTENCES)
+    chance = random.Random(seed)
+    chosen = chance.sample(lines, 4 * MEASURED_SENTENCES)
     measured = [s for s in chosen if _share(s) < KEPT_SHARE][:MEASURED_SENTENCES]
     learnt = [s for s in chosen if _share(s) >= KEPT_SHARE][:LEARNT_SENTENCES]
+    turns = (
+        " ".join(chance.sample(lines, chance.randint(*TURN_SENTENCES)))
+        for _ in range(TURNS)
+    )
     return [
-        {"src": "sentences", "text": sentence, "inj": 0, "harm": 0}
-        for sentence in (*measured, *learnt)
+        {"src": source, "text": text, "inj": 0, "harm": 0}
+        for source, texts in (("sentences", (*measured, *learnt)), ("turns", turns))
+        for text in texts
     ]
 
 

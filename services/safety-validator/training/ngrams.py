@@ -9,6 +9,7 @@ import optax
 from numpy.typing import NDArray
 
 from safety_validator.domain.ngrams import BUCKETS, NGrams, buckets
+from safety_validator.domain.windows import SINGLE_TOKENS
 from training.data import UNKNOWN, Text, cut
 
 __all__ = ["fit"]
@@ -20,7 +21,7 @@ DECAY = 1e-5
 # Texts longer than this teach the regression by their first windows only.
 MOST_WINDOWS = 4
 # The most n-grams of three orders in one window; empty places point beside the table.
-_WIDTH = 3 * 78
+_WIDTH = 3 * SINGLE_TOKENS
 
 
 def fit(texts: Sequence[Text], heads: int, seed: int) -> NGrams:

@@ -24,6 +24,7 @@ ADA: dict[str, Any] = {
         "nearLimit": 0.5,
         "ladder": ["slower", "offline"],
     },
+    "outage": "offline",
     "overwrite": True,
 }
 
@@ -42,6 +43,7 @@ def test_values_are_read_in_their_own_words() -> None:
         "budget.tokens_per_day": None,
         "budget.near_limit": 0.5,
         "budget.ladder": ["slower", "offline"],
+        "outage": "offline",
     }
     assert flatten(nest(ada.fields)) == ada.fields
 

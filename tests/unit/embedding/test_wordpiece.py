@@ -1,10 +1,18 @@
 """Token ids, as the reference tokenizer of the model gives them."""
 
+from random import Random
+
 import pytest
 
 from embedding import default_folder
 from embedding.manifest import VOCABULARY_FILE
-from embedding.wordpiece import MAX_TEXT_CHARS, MAX_TOKENS, WordPiece
+from embedding.wordpiece import (
+    MAX_PIECE_CHARS,
+    MAX_TEXT_CHARS,
+    MAX_TOKENS,
+    MAX_WORD_CHARS,
+    WordPiece,
+)
 
 CLS, SEP, UNK = 101, 102, 100
 WWW, W = 7479, 2860
@@ -105,3 +113,50 @@ def test_ignores_what_lies_past_the_longest_text(tokenizer: WordPiece) -> None:
 
 def test_survives_half_a_surrogate_pair(tokenizer: WordPiece) -> None:
     assert tokenizer.encode("c\ud83dat") == [CLS, 4937, SEP]
+
+
+def encode_pieces(tokenizer: WordPiece, text: str) -> list[int]:
+    """The ids of all pieces, which cover the text in order."""
+    reached = 0
+    ids: list[int] = []
+    for start, end, own in tokenizer.encode_pieces(text):
+        assert reached <= start < end <= len(text)
+        assert not text[reached:start].strip(" \t\r\n")
+        reached = end
+        ids += own
+    assert not text[reached:].strip(" \t\r\n")
+    return ids
+
+
+@pytest.mark.parametrize(("text", "ids"), REFERENCE, ids=ascii)
+def test_pieces_have_the_ids_of_the_reference(
+    tokenizer: WordPiece, text: str, ids: list[int]
+) -> None:
+    assert encode_pieces(tokenizer, text) == ids
+
+
+def test_pieces_of_what_has_no_white_space_have_the_same_ids(
+    tokenizer: WordPiece,
+) -> None:
+    random = Random(3)
+    alphabet = "abcXYZ.,!?-_我爱こ안é\u0301\u200b\x00\x0b\u3000Σσ;\u037e🙂01"
+    for _ in range(300):
+        choice = random.choice([alphabet, "ab.", "我a", "a", "\u0301a", "Σ\u3000"])
+        text = "".join(random.choices(choice, k=random.choice([99, 101, 250])))
+        ids = encode_pieces(tokenizer, text)
+        assert ids == tokenizer.encode(text)[1:-1][: len(ids)]
+        assert len(ids) == len(tokenizer.encode(text)) - 2
+
+
+def test_pieces_are_short_where_words_part(tokenizer: WordPiece) -> None:
+    for text in ("," * 5_000, "我" * 5_000, "word-" * 1_000):
+        pieces = list(tokenizer.encode_pieces(text))
+        assert max(end - start for start, end, _ in pieces) <= MAX_WORD_CHARS
+    [one, other] = tokenizer.encode_pieces("w" * (MAX_PIECE_CHARS + 1))
+    assert one == (0, MAX_PIECE_CHARS, (UNK,))
+    assert other[:2] == (MAX_PIECE_CHARS, MAX_PIECE_CHARS + 1)
+
+
+def test_pieces_go_past_the_longest_text_that_is_embedded(tokenizer: WordPiece) -> None:
+    text = f"{' ' * MAX_TEXT_CHARS}cat {'dog ' * 300}"
+    assert encode_pieces(tokenizer, text) == [4937, *[3899] * 300]

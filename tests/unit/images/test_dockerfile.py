@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 from tests.unit.images.ignoring import Ignored
-from tests.unit.images.workspace import ROOT, listed, services
+from tests.unit.images.workspace import ROOT, services
 
 COMMENT = re.compile(r"^#.*\n", re.MULTILINE)
 LABEL = re.compile(r"org\.opencontainers\.image\.(\w+)=(\S+)")
@@ -93,8 +93,14 @@ def test_what_is_copied_is_there(service: str) -> None:
             assert (ROOT / source).is_dir() or ignored.lets_in(source)
 
 
-def test_a_service_that_embeds_gets_the_model() -> None:
-    # The stage looks for the same line that names the package.
+def test_the_service_that_embeds_gets_the_model() -> None:
+    # The stage looks for the line that names the service; its sources name the model.
     [condition] = re.findall(r"grep -q '\^\\(.+?)'", "\n".join(every("RUN")))
-    assert condition == "./services/embedding"
-    assert [service for service in services() if "embedding" in listed(service)]
+    assert condition == "./services/memory-service"
+    embedding = [
+        service
+        for service in services()
+        for source in (ROOT / "services" / service / "src").rglob("*.py")
+        if "import Embedder" in source.read_text()
+    ]
+    assert embedding == ["memory-service"]

@@ -2,9 +2,21 @@
 
 import pytest
 
-from safety_validator.domain.checks.addresses import public_ip
-from safety_validator.domain.checks.keys import key_block, random_text
+from safety_validator.domain.checks.addresses import phone, public_ip
+from safety_validator.domain.checks.keys import (
+    basic_login,
+    checked_token,
+    json_token,
+    key_block,
+    key_text,
+    login_address,
+    mixed_text,
+    password_text,
+    random_text,
+)
 from safety_validator.domain.checks.numbers import card, iban, ssn
+from safety_validator.domain.checks.wallets import seed_phrase
+from safety_validator.models import Proof
 
 
 @pytest.mark.parametrize(
@@ -64,12 +76,16 @@ def test_ssn(text: str, number: str | None) -> None:
     ("text", "random"),
     [
         ("aB3dE5fG7hJ9kL2m", True),
-        ("aBcDeFgHiJkLmNoPqRs", True),
+        ("aBkDmFgHiJzLmNqPqRw", True),
         ("x" * 30, False),
         ("abcdefghijklmnopqrstuvwxyz", False),
         ("your-key-goes-here-1234567890", False),
         ("EXAMPLEaB3dE5fG7hJ9kL2m", False),
         ("a1" * 20, False),
+        ("0a1b2c3d4e5f60718293a4b5c6d7e8f9", True),
+        ("getUserAccessTokenFromStore", False),
+        ("release-notes-for-the-november-2024", False),
+        ("process.env.OPENAI_API_KEY_2", False),
     ],
 )
 def test_random_text(text: str, random: bool) -> None:
@@ -99,3 +115,60 @@ def test_a_key_block_reaches_to_its_last_line() -> None:
 )
 def test_public_ip(text: str, public: bool) -> None:
     assert (public_ip(text, 0, len(text)) is not None) is public
+
+
+PREFIXED = "acme_aB3dE5fG7hJ9kL2mN4pQ6rS8tU1v"
+JSON_TOKEN = "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    ("proof", "text", "holds"),
+    [
+        # The checksum of this one is right, so that the word in it does not matter.
+        (checked_token, "gh" + "p_EXAMPLEexampleEXAMPLEexampleEX2uIrUZ", True),
+        (checked_token, "gh" + "p_EXAMPLEexampleEXAMPLEexampleEX2uIrU0", False),
+        (checked_token, "gh" + "p_aB3dE5fG7hJ9kL2mN4pQ6rS8tU1vW3xYz0aB", True),
+        (key_text, "sk-" + "translation-of-the-documents-v2", False),
+        (key_text, "sk-" + "aB3dE5fG7hJ9kL2mN4pQ6rS8", True),
+        (key_text, "sk-" + "insert-key-number-1-here-a9", False),
+        (mixed_text, PREFIXED, True),
+        (mixed_text, "build-0a1b2c3d4e5f60718293a4b5c6d7e8f9", False),
+        (mixed_text, "backup-2026-11-23-02-41-14-full-v2", False),
+        (mixed_text, "My-Notes-About-The-Garden-2024-And-The-House", False),
+        (password_text, "Tr0ub4dor&3", True),
+        (password_text, "changeme123", False),
+        (password_text, "${DB_PASSWORD}", False),
+        (password_text, "password", False),
+        (login_address, "amqp://app:s3cr3t@mq:5672", True),
+        (login_address, "amqp://app:<password>@mq:5672", False),
+        (json_token, JSON_TOKEN, True),
+        (json_token, "eyJ" + "hbGciOi.eyJzdWIi.c2ln", False),
+        (json_token, "eyJ" + "hIjoxfQ.eyJzdWIi.c2ln", False),
+        (basic_login, "YW5hOlRyMHViNGRvciYz", True),
+        (basic_login, "aW5zdHJ1Y3Rpb25z", False),
+        (basic_login, "instructions", False),
+        (phone, "+49 30 90182012", True),
+        (phone, "0171-123", False),
+        (phone, "000000000000", False),
+    ],
+)
+def test_forms(proof: Proof, text: str, holds: bool) -> None:
+    assert (proof(text, 0, len(text)) is not None) is holds
+
+
+ZEROS = "abandon " * 11
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        (f"{ZEROS}about", f"{ZEROS}about"),
+        (f"keep well {ZEROS}about now", f"{ZEROS}about"),
+        (f"{ZEROS}abandon", None),
+        (f"{ZEROS}gardening", None),
+        ("abandon about", None),
+    ],
+)
+def test_a_seed_phrase_is_found_by_its_checksum(text: str, phrase: str | None) -> None:
+    found = seed_phrase(text, 0, len(text))
+    assert (None if found is None else text[slice(*found)]) == phrase

@@ -7,23 +7,23 @@ import threading
 from collections.abc import Iterator, Sequence
 
 import pytest
+from tests.unit.safety_validator.table import Table
 
 from contracts.safety import VerdictName
 from contracts.verdicts import verdict_holds
 from safety_validator.domain import validator as validator_module
+from safety_validator.domain.chain import Seals
 from safety_validator.domain.decision_log import MAX_WAITING, DecisionLog
+from safety_validator.domain.examiner import MAX_INLINE_CHARS, MAX_LONG_WAITING
+from safety_validator.domain.in_force import PolicyInForce
 from safety_validator.domain.judge import Judge
 from safety_validator.domain.plain_text import PlainText
-from safety_validator.domain.validator import (
-    MAX_INLINE_CHARS,
-    MAX_LONG_WAITING,
-    Keys,
-    Validator,
-)
+from safety_validator.domain.validator import Keys, Validator
 from safety_validator.errors import DecisionLogFull
-from safety_validator.models import Decision, Finding, Submission
+from safety_validator.models import Finding, RuleSet, Submission
 from servicekit.errors import Overloaded
 
+pytestmark = pytest.mark.usefixtures("patient")
 KEY = "service-key"
 DIGEST_KEY = b"digest-key"
 LONG = "The tea was warm. " * MAX_INLINE_CHARS
@@ -33,12 +33,8 @@ def submission(content: str, agent_id: str = "default") -> Submission:
     return Submission(content, "memory", agent_id, None)
 
 
-class Table:
-    def __init__(self) -> None:
-        self.rows: list[Decision] = []
-
-    async def insert(self, told: Sequence[Decision]) -> None:
-        self.rows += told
+def in_force(judge: Judge) -> PolicyInForce:
+    return PolicyInForce(RuleSet("v1", ()), judge)
 
 
 class SlowJudge(Judge):
@@ -62,12 +58,12 @@ def table() -> Table:
 
 @pytest.fixture
 def log(table: Table) -> DecisionLog:
-    return DecisionLog(table)
+    return DecisionLog(table, Seals(None))
 
 
 @pytest.fixture
 def validator(judge: Judge, log: DecisionLog) -> Iterator[Validator]:
-    made = Validator(judge, "v1", log, Keys(KEY, DIGEST_KEY))
+    made = Validator(in_force(judge), log, Keys(KEY, DIGEST_KEY))
     yield made
     made.close()
 
@@ -97,7 +93,7 @@ async def test_a_block_is_never_signed(validator: Validator) -> None:
 
 
 async def test_without_a_key_nothing_is_signed(judge: Judge, log: DecisionLog) -> None:
-    validator = Validator(judge, "v1", log, Keys(None, DIGEST_KEY))
+    validator = Validator(in_force(judge), log, Keys(None, DIGEST_KEY))
     (ruling,) = await validator.validate([submission("hello")])
     assert ruling.signature is None
     validator.close()
@@ -114,7 +110,8 @@ async def test_the_record_has_no_content(
     assert (row.id, row.agent_id, row.kind) == (ruling.id, "ana", "memory")
     assert (row.verdict, row.policy_version) == ("block", "v1")
     assert row.content_digest == digest
-    assert {finding.rule for finding in row.findings} == {"injection.reveal"}
+    assert {category["rule"] for category in row.categories} == {"injection.reveal"}
+    assert row.content is None
     assert content not in repr(row.id) + row.agent_id
 
 
@@ -133,7 +130,7 @@ async def test_no_verdict_without_a_record(
 
 async def test_a_full_log_spares_the_judge(log: DecisionLog) -> None:
     judge = SlowJudge()
-    validator = Validator(judge, "v1", log, Keys(None, b""))
+    validator = Validator(in_force(judge), log, Keys(None, b""))
     await validator.validate([submission("tea")] * MAX_WAITING)
     judged = len(judge.threads)
     with pytest.raises(DecisionLogFull):
@@ -150,7 +147,7 @@ async def test_rulings_keep_the_order(validator: Validator) -> None:
 
 async def test_long_texts_do_not_hold_up_short_ones(log: DecisionLog) -> None:
     judge = SlowJudge()
-    validator = Validator(judge, "v1", log, Keys(None, b""))
+    validator = Validator(in_force(judge), log, Keys(None, b""))
     long = asyncio.create_task(validator.validate([submission(LONG)]))
     while not judge.threads:
         await asyncio.sleep(0)
@@ -164,7 +161,7 @@ async def test_long_texts_do_not_hold_up_short_ones(log: DecisionLog) -> None:
 
 async def test_long_texts_wait_in_a_bounded_line(log: DecisionLog) -> None:
     judge = SlowJudge()
-    validator = Validator(judge, "v1", log, Keys(None, b""))
+    validator = Validator(in_force(judge), log, Keys(None, b""))
     tasks = [
         asyncio.create_task(validator.validate([submission(LONG)]))
         for _ in range(MAX_LONG_WAITING)

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from safety_validator.context import Context
 from safety_validator.errors import PolicyRefused
-from safety_validator.routes import policy, validate
+from safety_validator.routes import audit, moderations, policy, validate
 from safety_validator.settings import Settings
 from servicekit.app import create_app as create_service_app
 from servicekit.server import run_service
@@ -33,9 +33,12 @@ def create_app(settings: ServiceSettings) -> FastAPI:
         "safety-validator",
         version("claude-agi-safety-validator"),
         settings,
-        (validate.router, policy.router),
+        (validate.router, moderations.router, policy.router, audit.router),
         lifespan,
-        {"database": context.database.check},
+        {
+            "database": context.database.check,
+            "classifier": context.classifier.check,
+        },
     )
     app.state.context = context
     return app

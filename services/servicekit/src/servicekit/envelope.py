@@ -132,7 +132,7 @@ class _Exchange:
         if self.status:
             # The answer has begun: all that is left is to break it off.
             raise error
-        await problem_response(error)(scope, receive, self.send)
+        await problem_response(error, scope["path"])(scope, receive, self.send)
 
 
 def _open_call(headers: dict[bytes, bytes]) -> None:

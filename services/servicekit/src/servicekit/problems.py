@@ -28,6 +28,8 @@ __all__ = [
     "problem_response",
 ]
 
+# Under these, OpenAI's clients look for what went wrong in a member `error`.
+OPENAI_PATHS = "/v1/"
 # More errors than this say nothing more to the caller.
 MAX_ERRORS_SHOWN = 20
 
@@ -83,29 +85,40 @@ _BY_STATUS: dict[int, type[AppError]] = {
 }
 
 
-def problem_response(error: AnswerableError) -> Response:
+def problem_response(error: AnswerableError, path: str) -> Response:
     """The error as a response, with `Retry-After` where waiting helps."""
     if isinstance(error, RequestValidationError):
-        return _response(_invalid(error))
+        return _response(_invalid(error), path)
     if isinstance(error, HTTPException):
         kind = _BY_STATUS.get(error.status_code, Unreadable)
-        response = _response(kind(str(error.detail)))
+        response = _response(kind(str(error.detail)), path)
         response.headers.update(error.headers or {})
         return response
-    return _response(error)
+    return _response(error, path)
 
 
-def _response(error: AppError) -> Response:
+def _response(error: AppError, path: str) -> Response:
     if error.status > 500:
         # What the caller saw, beside the request id that the caller has.
         log.warning("refused", error=f"{error.kind}: {error}")
-    body = error.problem(request_id.get()).model_dump_json(exclude_none=True)
+    problem = error.problem(request_id.get())
+    if path.startswith(OPENAI_PATHS):
+        problem = problem.model_copy(update={"error": _openai_error(problem)})
+    body = problem.model_dump_json(exclude_none=True)
     headers = {}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return Response(body, error.status, headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def _openai_error(problem: Problem) -> dict[str, str]:
+    return {
+        "message": problem.detail or problem.title,
+        "type": problem.type,
+        "code": problem.kind,
+    }
 
 
 def _invalid(error: RequestValidationError) -> InvalidRequest:

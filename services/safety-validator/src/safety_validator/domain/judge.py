@@ -1,12 +1,15 @@
 """The verdict of a policy on a text."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from contracts.safety import VerdictName
+from contracts.safety import CategoryName, VerdictName
 from safety_validator.domain.matcher import Matcher
-from safety_validator.domain.plain_text import PlainText, views
+from safety_validator.domain.plain_text import PlainText, Reading
 from safety_validator.domain.redaction import redact
+from safety_validator.domain.views import views
 from safety_validator.models import (
     Finding,
     Guard,
@@ -27,6 +30,8 @@ MAX_REGION_CHARS = 4_096
 # A verdict does not become clearer by more places; what is cut out has no such end.
 MAX_FINDINGS_A_RULE = 20
 
+# What counts only as it stands there: letters turned about look like a key soon.
+_AS_WRITTEN = frozenset({CategoryName.SECRETS, CategoryName.PRIVACY})
 _HARMLESS = Judgement(VerdictName.ALLOW, (), None)
 
 
@@ -35,6 +40,7 @@ class Judge:
 
     def __init__(self, policy: RuleSet) -> None:
         self._rules = policy.rules
+        self._hard = policy.hard_rules
         self._matcher = Matcher(policy.rules)
 
     def judge(self, content: str) -> Judgement:
@@ -42,22 +48,66 @@ class Judge:
         return judgement(content, self.findings(views(content)))
 
     def findings(self, views: Sequence[PlainText]) -> list[Finding]:
-        """What the rules find in the views of one text, in no order."""
-        return [
-            finding
-            for view in views
-            for finding in self._findings(view, self._matcher.places(view.text))
-        ]
+        """What the rules find in the views of one text, in no order.
 
-    def _findings(
-        self, plain: PlainText, anchors: Mapping[int, Sequence[int]]
-    ) -> Iterator[Finding]:
-        for number, places in anchors.items():
+        A hard constraint that is met ends the work after its view.
+        """
+        found: list[Finding] = []
+        places = _Places()
+        for view in views:
+            fresh = list(self._findings(view, places))
+            found += fresh
+            if any(finding.rule in self._hard for finding in fresh):
+                break
+            places.close_view()
+        return found
+
+    def _findings(self, view: PlainText, places: "_Places") -> Iterator[Finding]:
+        for number, anchors in self._matcher.places(view.text).items():
             rule = self._rules[number]
+            if view.reading is Reading.GUESSED and rule.category in _AS_WRITTEN:
+                continue
             whole = rule.verdict is VerdictName.REDACT
-            spans = _outermost(_spans(rule, plain.text, places))
-            for span in islice(spans, None if whole else MAX_FINDINGS_A_RULE):
-                yield _finding(rule, plain.original(span))
+            spans = map(view.original, _outermost(_spans(rule, view.text, anchors)))
+            fresh = (span for span in spans if places.take(rule.id, span))
+            limit = None if whole else places.left(rule.id)
+            for span in islice(fresh, limit):
+                yield _finding(rule, span)
+
+
+class _Places:
+    """Where rules were met in the views so far: one place is one finding."""
+
+    def __init__(self) -> None:
+        self._earlier: defaultdict[str, list[Span]] = defaultdict(list)
+        self._fresh: defaultdict[str, set[Span]] = defaultdict(set)
+
+    def left(self, rule: str) -> int:
+        """How many more places of a rule are named."""
+        return max(0, MAX_FINDINGS_A_RULE - len(self._earlier[rule]))
+
+    def take(self, rule: str, span: Span) -> bool:
+        """Whether the rule is new there, which it is not a second time."""
+        if span in self._fresh[rule] or _overlaps(self._earlier[rule], span):
+            return False
+        self._fresh[rule].add(span)
+        return True
+
+    def close_view(self) -> None:
+        """The next places are those of another view."""
+        for rule, spans in self._fresh.items():
+            for span in spans:
+                insort(self._earlier[rule], span)
+        self._fresh.clear()
+
+
+def _overlaps(spans: Sequence[Span], span: Span) -> bool:
+    """Whether one of the spans, in order, shares a character with this one."""
+    at = bisect_left(spans, span)
+    return any(
+        start < span[1] and span[0] < end
+        for start, end in spans[max(0, at - 1) : at + 1]
+    )
 
 
 def judgement(content: str, found: Iterable[Finding]) -> Judgement:
@@ -105,8 +155,10 @@ def _spans(rule: Rule, text: str, places: Sequence[int]) -> Iterator[Span]:
 def _regions(places: Sequence[int], reach: int) -> Iterator[Span]:
     """The neighbourhoods of the places; those that touch become one, up to a size."""
     first = last = places[0]
+    # What two regions share is read twice: that is less than either.
+    longest = max(MAX_REGION_CHARS, 2 * reach)
     for place in places:
-        if place - last > 2 * reach or place - first > MAX_REGION_CHARS:
+        if place - last > 2 * reach or place - first > longest:
             yield max(0, first - reach), last + reach
             first = place
         last = place

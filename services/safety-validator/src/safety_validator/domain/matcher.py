@@ -47,7 +47,7 @@ class Matcher:
 
     def places(self, text: str) -> Mapping[int, list[int]]:
         """By rule number, where in the text an anchor of it ends, in order."""
-        data = text.encode()
+        data = text.encode("utf-8", "replace")
         ends: defaultdict[int, list[int]] = defaultdict(list)
 
         def note(number: int, _from: int, end: int, _flags: int, _: object) -> None:

@@ -4,35 +4,40 @@ import asyncio
 import hmac
 import time
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple
+from uuid import UUID
 
+from contracts.call import deadline_s
 from contracts.ids import new_id
 from contracts.safety import VerdictName
 from contracts.verdicts import sign_verdict
+from safety_validator.domain.behaviour import Behaviour
 from safety_validator.domain.decision_log import DecisionLog
-from safety_validator.domain.judge import Judge, judgement
-from safety_validator.domain.plain_text import PlainText, views
-from safety_validator.metrics import VALIDATION_SECONDS, VERDICTS
-from safety_validator.models import Decision, Finding, Judgement, Ruling, Submission
-from servicekit.errors import Overloaded
+from safety_validator.domain.examiner import Examiner, Layer
+from safety_validator.domain.in_force import PolicyInForce
+from safety_validator.domain.judge import judgement
+from safety_validator.domain.verdict_cache import VerdictCache
+from safety_validator.errors import OutOfMemory
+from safety_validator.metrics import CATEGORIES, VALIDATION_SECONDS, VERDICTS
+from safety_validator.models import (
+    Decision,
+    Judgement,
+    RuleSet,
+    Ruling,
+    Submission,
+)
+from servicekit.errors import DeadlineExceeded
 
 __all__ = ["Keys", "Validator"]
 
-# A longer text is read beside the event loop; up to here it holds others up for
-# less than a millisecond, about what handing it to a thread costs.
-MAX_INLINE_CHARS = 8_192
-# Long texts that wait for the one thread; the worst of them takes a second or two.
-MAX_LONG_WAITING = 32
 # A batch lets others in between after this much work.
 SLICE_S = 0.002
-
-
-# A text's views, and what the rules found in them.
-_Read = tuple[Sequence[PlainText], list[Finding]]
+# Texts of one batch that layers read at once: enough to keep them busy, and a batch
+# does not fill their queues.
+BATCH_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +48,13 @@ class Keys:
     digest: bytes
 
 
-class Layer(Protocol):
-    """Reads a text in which the rules found nothing that blocks."""
+class _Judged(NamedTuple):
+    """A judgement with the policy it was made by and the digest of its text."""
 
-    async def read(
-        self, submission: Submission, views: Sequence[PlainText]
-    ) -> Sequence[Finding]:
-        """What it finds; raises Unavailable or Overloaded, and no verdict is given."""
-        ...
+    policy: RuleSet
+    judgement: Judgement
+    digest: bytes
+    took_ms: float
 
 
 class Validator:
@@ -58,84 +62,93 @@ class Validator:
 
     def __init__(
         self,
-        judge: Judge,
-        version: str,
+        policy: PolicyInForce,
         log: DecisionLog,
         keys: Keys,
         layers: Sequence[Layer] = (),
+        cache: VerdictCache | None = None,
     ):
-        self._judge = judge
-        self._layers = layers
-        self._version = version
+        self._policy = policy
         self._log = log
         self._keys = keys
-        self._long_waiting = 0
-        # One: what the other core would give here, the event loop needs.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="long-texts")
+        self._examiner = Examiner(layers, cache)
+        self._behaviour = Behaviour()
 
     def close(self) -> None:
         """Ends the thread for long texts."""
-        self._thread.shutdown(cancel_futures=True)
+        self._examiner.close()
 
     async def validate(self, submissions: Sequence[Submission]) -> list[Ruling]:
         """Rulings in the order of the submissions.
 
         Raises:
             DecisionLogFull: and no ruling is given.
+            DeadlineExceeded: the caller waits no more.
             Overloaded: too many long texts wait.
+            OutOfMemory: there was not enough to judge in.
+            Unavailable: a layer does not answer.
         """
         self._log.check_room(len(submissions))
-        decided: list[tuple[Ruling, Decision]] = []
-        slice_began_s = time.perf_counter()
-        for submission in submissions:
-            if time.perf_counter() - slice_began_s > SLICE_S:
-                await asyncio.sleep(0)
-                slice_began_s = time.perf_counter()
-            decided.append(await self._decide(submission))
-        self._log.record([decision for _, decision in decided])
+        try:
+            decided = await self._decide_all(submissions)
+            self._log.record([decision for _, decision in decided])
+        except MemoryError as error:
+            raise OutOfMemory from error
         _count(decided)
         return [ruling for ruling, _ in decided]
 
-    async def _decide(self, submission: Submission) -> tuple[Ruling, Decision]:
+    async def _decide_all(
+        self, submissions: Sequence[Submission]
+    ) -> list[tuple[Ruling, Decision]]:
+        judged: dict[int, _Judged] = {}
+        left = iter(enumerate(submissions))
+        turn = _Turn()
+
+        async def work() -> None:
+            for place, submission in left:
+                await turn.pause_in_time()
+                judged[place] = await self._judge(submission)
+
+        if len(submissions) == 1:
+            await work()
+        else:
+            await _all_or_none([work() for _ in range(BATCH_AT_ONCE)])
+        # All at the end: ids are in the order of the records.
+        return [
+            self._decide(submission, judged[place])
+            for place, submission in enumerate(submissions)
+        ]
+
+    async def _judge(self, submission: Submission) -> _Judged:
         started_s = time.perf_counter()
-        readings, found = await self._by_rules(submission.content)
-        for layer in self._layers:
-            if any(finding.verdict is VerdictName.BLOCK for finding in found):
-                break
-            found += await layer.read(submission, readings)
-        return self._rule(submission, judgement(submission.content, found), started_s)
-
-    async def _by_rules(self, content: str) -> _Read:
-        if len(content) <= MAX_INLINE_CHARS:
-            return self._read(content)
-        if self._long_waiting >= MAX_LONG_WAITING:
-            raise Overloaded("too many long texts at once")
-        self._long_waiting += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, self._read, content)
-        finally:
-            self._long_waiting -= 1
-
-    def _read(self, content: str) -> _Read:
-        readings = views(content)
-        return readings, self._judge.findings(readings)
-
-    def _rule(
-        self, submission: Submission, judgement: Judgement, started_s: float
-    ) -> tuple[Ruling, Decision]:
+        _check_deadline()
+        # What begins under one policy ends under it.
+        policy, judge = self._policy.current
         digest = hmac.digest(self._keys.digest, submission.content.encode(), "sha256")
+        found = await self._examiner.examine(policy, judge, submission, digest)
+        found += self._behaviour.observe(policy.habits, submission, found)
+        judged = judgement(submission.content, found)
+        took_ms = (time.perf_counter() - started_s) * 1000
+        return _Judged(policy, judged, digest, took_ms)
+
+    def _decide(
+        self, submission: Submission, judged: _Judged
+    ) -> tuple[Ruling, Decision]:
+        version = judged.policy.version
         ruling = Ruling(
             id=new_id(),
-            judgement=judgement,
-            policy_version=self._version,
-            signature=self._sign(submission, judgement),
-            took_ms=(time.perf_counter() - started_s) * 1000,
+            judgement=judged.judgement,
+            policy_version=version,
+            signature=self._sign(version, submission, judged.judgement),
+            took_ms=judged.took_ms,
         )
-        return ruling, self._decision(submission, ruling, digest)
+        return ruling, _decision(submission, judged, ruling.id)
 
-    def _sign(self, submission: Submission, judgement: Judgement) -> str | None:
-        if self._keys.signing is None or judgement.verdict is VerdictName.BLOCK:
+    def _sign(
+        self, version: str, submission: Submission, judgement: Judgement
+    ) -> str | None:
+        blocked = judgement.verdict is VerdictName.BLOCK
+        if self._keys.signing is None or blocked or submission.depth != "full":
             return None
         kept = judgement.redacted or submission.content
         return sign_verdict(
@@ -143,29 +156,63 @@ class Validator:
             submission.agent_id,
             kept,
             judgement.verdict.value,
-            self._version,
+            version,
         )
 
-    def _decision(
-        self, submission: Submission, ruling: Ruling, digest: bytes
-    ) -> Decision:
-        judgement = ruling.judgement
-        return Decision(
-            id=ruling.id,
-            agent_id=submission.agent_id,
-            kind=submission.kind,
-            stream=submission.stream,
-            verdict=judgement.verdict,
-            findings=judgement.findings,
-            content_digest=digest,
-            policy_version=self._version,
-            created_at=datetime.now(UTC),
-        )
+
+class _Turn:
+    """Of a batch, whose texts are judged at once but share one turn."""
+
+    def __init__(self) -> None:
+        self._began_s = time.perf_counter()
+
+    async def pause_in_time(self) -> None:
+        """Lets others in when the turn was long enough."""
+        while time.perf_counter() - (began_s := self._began_s) > SLICE_S:
+            await asyncio.sleep(0)
+            if self._began_s == began_s:
+                self._began_s = time.perf_counter()
+                return
+
+
+async def _all_or_none(work: Iterable[Coroutine[None, None, None]]) -> None:
+    """Waits for all; where one fails the others are called off, and it is raised."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _check_deadline() -> None:
+    """A verdict that nobody waits for is work for nothing."""
+    deadline = deadline_s.get()
+    if deadline is not None and time.monotonic() >= deadline:
+        raise DeadlineExceeded
+
+
+def _decision(submission: Submission, judged: _Judged, own_id: UUID) -> Decision:
+    return Decision(
+        id=own_id,
+        agent_id=submission.agent_id,
+        kind=submission.kind,
+        stream=submission.stream,
+        verdict=judged.judgement.verdict,
+        findings=judged.judgement.findings,
+        content_digest=judged.digest,
+        policy_version=judged.policy.version,
+        created_at=datetime.now(UTC),
+        content=submission.content if judged.policy.keep_content else None,
+    )
 
 
 def _count(decided: Sequence[tuple[Ruling, Decision]]) -> None:
-    for ruling, _ in decided:
+    for ruling, decision in decided:
         VALIDATION_SECONDS.observe(ruling.took_ms / 1000)
+        for category, layer in {(f.category, f.layer) for f in decision.findings}:
+            CATEGORIES.labels(category.value, layer).inc()
     given = Counter((decision.verdict, decision.kind) for _, decision in decided)
     for (verdict, kind), count in given.items():
         VERDICTS.labels(verdict.value, kind).inc(count)

@@ -14,6 +14,7 @@ from contracts.safety import (
 from safety_validator.models import Ruling, Submission
 from safety_validator.routes.dependencies import AnyCaller, InContext
 from servicekit.app import api_router
+from servicekit.auth import Caller
 
 __all__ = ["router"]
 
@@ -27,8 +28,7 @@ async def validate(
     request: ValidateRequest, caller: AnyCaller, context: InContext
 ) -> Response:
     """The verdict on one text."""
-    caller.check_agent(request.agent_id)
-    (ruling,) = await context.validator.validate([_submission(request)])
+    (ruling,) = await context.validator.validate([_submission(request, caller)])
     return _answer(_verdict(ruling))
 
 
@@ -37,14 +37,22 @@ async def validate_batch(
     request: ValidateBatchRequest, caller: AnyCaller, context: InContext
 ) -> Response:
     """Verdicts in the order of the items."""
-    for item in request.items:
-        caller.check_agent(item.agent_id)
-    rulings = await context.validator.validate([_submission(i) for i in request.items])
+    submissions = [_submission(item, caller) for item in request.items]
+    rulings = await context.validator.validate(submissions)
     return _answer({"results": [_verdict(ruling) for ruling in rulings]})
 
 
-def _submission(request: ValidateRequest) -> Submission:
-    return Submission(request.content, request.kind, request.agent_id, request.stream)
+def _submission(request: ValidateRequest, caller: Caller) -> Submission:
+    caller.check_agent(request.agent_id)
+    if request.depth != "full":
+        caller.check_scope("admin")
+    return Submission(
+        request.content,
+        request.kind,
+        request.agent_id,
+        request.stream,
+        request.depth,
+    )
 
 
 def _verdict(ruling: Ruling) -> dict[str, Any]:

@@ -1,0 +1,11 @@
+SELECT
+    id, agent_id, kind, stream, verdict, categories, content_digest, policy_version,
+    created_at, writer_id, writer_seq, prev_hash, hash,
+    octet_length(content) AS content_bytes
+FROM decisions
+WHERE
+    id < $1 AND id >= $2 AND created_at >= $3
+    AND verdict = $4 AND verdict <> 'allow'
+    AND ($6::text[] IS NULL OR agent_id = any($6))
+ORDER BY id DESC
+LIMIT $5

@@ -1,0 +1,1 @@
+SELECT id, number FROM writers WHERE number > $1 ORDER BY number LIMIT $2
