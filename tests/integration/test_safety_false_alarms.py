@@ -73,5 +73,11 @@ def test_harmless_texts_of_the_training_set(
 ) -> None:
     raw = gzip.decompress((shared / "data/safety/train.jsonl.gz").read_bytes())
     rows = map(orjson.loads, raw.splitlines())
-    harmless = (row["text"] for row in rows if row.get(label) == 0)
-    assert share_refused(judge, harmless) <= 0.005
+    # Passwords, of which these are full, are cut out rightly.
+    blocked = [
+        judge.judge(row["text"]).verdict is VerdictName.BLOCK
+        for row in rows
+        if row.get(label) == 0
+    ]
+    assert len(blocked) > 1000
+    assert sum(blocked) / len(blocked) <= 0.005

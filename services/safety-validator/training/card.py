@@ -38,8 +38,8 @@ have no statements of goals.
 ## What a score means
 The table `calibration` in manifest.json gives for each head the score that so small a
 share of ordinary texts reaches ({operational:,} texts that were not learnt from, the
-mean over sources): thresholds of a policy are such shares. `flag` at 1 % and `block`
-at 0.1 % is the default.
+source with the most alarms of those with a thousand texts): thresholds of a policy are
+such shares. `flag` at 1 % and `block` at 0.1 % is the default.
 
 ## What is found, by source
 Sources nobody learnt from. Share of texts at or above the score that {rates} of

@@ -23,8 +23,8 @@ RATES = (
     *(0.01, 0.007, 0.005, 0.003, 0.002, 0.0015, 0.001, 0.0007, 0.0005, 0.0003),
     0.0002,
 )
-# A source with fewer texts says too little about one in a thousand.
-LEAST_TEXTS = 700
+# A source with fewer texts says nothing about one in a thousand.
+LEAST_TEXTS = 1_000
 
 Floats = NDArray[np.float64]
 # For each head (rate, score).
@@ -78,8 +78,10 @@ class Reader:
 def calibration(texts: Sequence[Text], scores: Floats) -> Calibration:
     """For each head [rate, score]: the share of ordinary texts with such a score.
 
-    The mean of the sources' shares, so that many short sentences do not hide what
-    longer documents do.
+    That of the source which raises the most alarms, so that many short sentences do
+    not hide what longer documents do; and counted as (alarms + 1) / (texts + 1), so
+    that the next text of such a source exceeds the score no more often (conformal
+    prediction: Vovk et al., 2005).
     """
     return {name: _points(texts, scores[:, head]) for head, name in enumerate(HEADS)}
 
@@ -90,8 +92,12 @@ def _points(texts: Sequence[Text], scores: Floats) -> list[tuple[float, float]]:
         by_source[text.source].append(float(score))
     sources = [np.sort(own) for own in by_source.values() if len(own) >= LEAST_TEXTS]
     steps = np.unique(np.concatenate(sources))
-    shares = np.mean(
-        [1 - np.searchsorted(own, steps, "left") / len(own) for own in sources], axis=0
+    shares = np.max(
+        [
+            (1 + len(own) - np.searchsorted(own, steps, "left")) / (1 + len(own))
+            for own in sources
+        ],
+        axis=0,
     )
     # The lowest score that so small a share reaches, or beyond all that was seen.
     places = [int(np.argmax(shares <= rate)) for rate in RATES]

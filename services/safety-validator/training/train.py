@@ -21,7 +21,7 @@ from training.encoder import Parameters, logits
 __all__ = ["train"]
 
 # What the descent was tried with; more epochs learn the sources by heart.
-EPOCHS = 2
+EPOCHS = 3
 SAMPLES_AN_EPOCH = 30_000
 PEAK_RATE = 1.5e-4
 WARM_UP_SHARE = 0.06

@@ -130,7 +130,9 @@ async def test_our_own_categories_and_verdict_are_beside_openai_s(
     assert result.model_extra is not None
     assert result.model_extra["verdict"] == verdict
     assert result.flagged is (verdict != "allow")
-    assert found(result) == names
+    # The model may see more in a text than the rules do.
+    assert found(result) >= names
+    assert bool(found(result)) is bool(names)
 
 
 async def test_every_category_is_told_of_every_text(api: httpx2.AsyncClient) -> None:
