@@ -8,11 +8,14 @@ take a power of the text's length, which the judge bounds: it searches regions.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from re import _constants as codes  # type: ignore[attr-defined]
-from re import _parser as parser  # type: ignore[attr-defined]
+from importlib import import_module
 from typing import Any
 
 __all__ = ["runs_away"]
+
+# What the interpreter itself reads expressions with; its types are nobody's promise.
+codes: Any = import_module("re._constants")
+parser: Any = import_module("re._parser")
 
 # As many repetitions within as many have ways that can still be counted.
 _FEW = 9
