@@ -55,7 +55,7 @@ def talk() -> Iterator[Row]:
     """What people tell each other and a mind notes: ordinary, the same each time."""
     chance = random.Random(SEED)
     harmless = {"inj": 0, "harm": 0, "goal": 0}
-    for kind in ("talk", "thought", "note"):
+    for kind in ("talk", "thought", "note", "question"):
         for template in _TALK[kind]:
             for text in _filled(chance, template, _TALK, MOST_TALK):
                 yield {"src": "talk", "text": text, **harmless}

@@ -250,7 +250,7 @@ async def test_the_mind_goes_on_where_it_stopped(mind: Mind) -> None:
         before = {
             name: await whole_chain(client, name) for name in ("primary", "creative")
         }
-        persona = (await client.get("/api/thought/agents/default")).json()
+        agent = (await client.get("/api/thought/agents/default")).json()
     begun = time.monotonic()
     assert await mind.stop() == 0
     assert time.monotonic() - begun < 5.0 + 1.0
@@ -260,7 +260,9 @@ async def test_the_mind_goes_on_where_it_stopped(mind: Mind) -> None:
             after = await whole_chain(client, name)
             assert after[: len(chain)] == chain
             assert_unbroken(after)
-        assert (await client.get("/api/thought/agents/default")).json() == persona
+        now = (await client.get("/api/thought/agents/default")).json()
+    # A stream may wait for a service that starts beside it.
+    assert agent | {"state": now["state"]} == now
 
 
 async def test_a_thinker_that_finds_no_database_is_alive_and_says_so() -> None:

@@ -84,6 +84,7 @@ async def test_a_text_is_validated(service: StandIn, safety: HttpSafety) -> None
         "kind": "thought",
         "agent_id": "default",
         "stream": "primary",
+        "depth": "full",
     }
 
 

@@ -1,5 +1,6 @@
 """One typed client for each service that others call."""
 
+from collections.abc import Sequence
 from typing import Protocol
 from urllib.parse import urlencode
 
@@ -25,8 +26,11 @@ __all__ = ["HttpMemory", "HttpSafety", "MemoryApi", "SafetyApi"]
 
 # A verdict takes milliseconds; a second of silence is an outage.
 VALIDATE_TIMEOUT_S = 2.0
-# A batch of the longest texts.
+# A batch of a thousand short texts.
 VALIDATE_BATCH_TIMEOUT_S = 20.0
+# A model reads all of a text: some 40,000 characters in a second of a core. So much
+# more is waited for where others want the core as well.
+LEAST_CHARS_A_SECOND = 5_000
 RECALL_TIMEOUT_S = 5.0
 # A batch is embedded text by text; whoever delivers it keeps it claimed for longer.
 REMEMBER_TIMEOUT_S = 8.0
@@ -83,7 +87,7 @@ class HttpSafety:
             "/api/safety/validate",
             request,
             Verdict,
-            timeout_s=VALIDATE_TIMEOUT_S,
+            timeout_s=VALIDATE_TIMEOUT_S + _reading_s([request]),
             idempotent=True,
         )
 
@@ -94,10 +98,15 @@ class HttpSafety:
             "/api/safety/validate/batch",
             request,
             ValidateBatchResponse,
-            timeout_s=VALIDATE_BATCH_TIMEOUT_S,
+            timeout_s=VALIDATE_BATCH_TIMEOUT_S + _reading_s(request.items),
             idempotent=True,
         )
         return response.results
+
+
+def _reading_s(requests: Sequence[ValidateRequest]) -> float:
+    chars = sum(len(r.content) for r in requests if r.depth == "full")
+    return chars / LEAST_CHARS_A_SECOND
 
 
 class HttpMemory:
