@@ -102,7 +102,11 @@ class Model:
 
     def scores(self, ids: NDArray[np.int32], window: _Window) -> list[float]:
         """A score from 0 to 1 for each head."""
-        logits = self.encoder.logits(ids[window.start : window.end])
+        own = ids[window.start : window.end]
+        if (own == self.encoder.unknown).all():
+            # Signs it has no words for: whatever it said would mean nothing.
+            return [0.0] * len(self.heads)
+        logits = self.encoder.logits(own)
         WINDOWS_READ.inc()
         return [
             _sigmoid(stack.model * model + stack.ngrams * words + stack.bias)

@@ -76,6 +76,8 @@ class Examiner:
             return found
         if self._cache and key and (told := await self._cache.fetch(key)) is not None:
             return list(told)
+        if any(finding.verdict is VerdictName.REDACT for finding in found):
+            readings, _ = await self._by_rules(judge, _blanked(submission, found))
         for layer in self._layers:
             more = await layer.read(submission, readings)
             found += weighed(policy, submission, more)
@@ -117,6 +119,17 @@ class Examiner:
             return await loop.run_in_executor(self._thread, _read, judge, content)
         finally:
             self._long_waiting -= 1
+
+
+def _blanked(submission: Submission, findings: Iterable[Finding]) -> str:
+    """The content without what is cut out anyway, its places as they were: a key has
+    no meaning for a model to find."""
+    chars = list(submission.content)
+    for finding in findings:
+        if finding.verdict is VerdictName.REDACT and finding.span is not None:
+            start, end = finding.span
+            chars[start:end] = " " * (end - start)
+    return "".join(chars)
 
 
 def _blocks(findings: Iterable[Finding]) -> bool:

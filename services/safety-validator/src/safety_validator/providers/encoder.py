@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from embedding.model import open_session
-from embedding.wordpiece import FIRST, LAST, WordPiece
+from embedding.wordpiece import FIRST, LAST, UNKNOWN, WordPiece
 from safety_validator.errors import ModelRefused
 from safety_validator.models import Span
 
@@ -98,6 +98,7 @@ class Encoder:
             tokens = vocabulary.split("\n")
             self._wordpiece = WordPiece(tokens)
             self._first, self._last = tokens.index(FIRST), tokens.index(LAST)
+            self.unknown = tokens.index(UNKNOWN)
             self._session = open_session(folder / GRAPH_FILE)
             self._warm_up()
         except (OSError, ValueError, KeyError) as error:
