@@ -103,7 +103,7 @@ class Model:
     def scores(self, ids: NDArray[np.int32], window: _Window) -> list[float]:
         """A score from 0 to 1 for each head."""
         own = ids[window.start : window.end]
-        if (own == self.encoder.unknown).all():
+        if len(own) and (own == self.encoder.unknown).all():
             # Signs it has no words for: whatever it said would mean nothing.
             return [0.0] * len(self.heads)
         logits = self.encoder.logits(own)
