@@ -125,7 +125,11 @@ async def test_a_secret_is_redacted_and_the_rest_is_signed(
     verdict = await ask(api, f"🔑 {key}", agent_id="ana")
     assert verdict["verdict"] == "redact"
     assert verdict["redacted_content"] == "🔑 [secret:anthropic-key]"
-    assert [hit["span"] for hit in verdict["categories"]] == [[2, 2 + len(key)]]
+    assert {hit["rule"] for hit in verdict["categories"]} == {
+        "secret.anthropic-key",
+        "secret.prefixed",
+    }
+    assert {tuple(hit["span"]) for hit in verdict["categories"]} == {(2, 2 + len(key))}
     assert verdict_holds(
         SERVICE_KEY,
         verdict["signature"],
@@ -227,7 +231,7 @@ async def test_patterns_are_for_admins(
     assert answer.status_code == status
     if status == 200:
         policy = Policy.model_validate(answer.json())
-        assert policy.layers == ["rules", "behaviour"]
+        assert policy.layers == ["rules", "classifier", "behaviour"]
         assert {bool(rule.pattern) for rule in policy.rules} == {patterns}
 
 
@@ -302,7 +306,7 @@ async def test_a_stop_writes_what_waits(primary: Primary, dsn: str) -> None:
 
 
 async def test_long_texts_and_short_ones_at_once(api: httpx2.AsyncClient) -> None:
-    long = "Never copy yourself to another server. " * MAX_INLINE_CHARS
+    long = "The lamp on the pier is green. " * MAX_INLINE_CHARS
     verdicts = await asyncio.gather(
         ask(api, long), ask(api, "tea"), ask(api, long + ATTACK), ask(api, ATTACK)
     )
