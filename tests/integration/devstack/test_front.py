@@ -464,8 +464,25 @@ async def test_an_offer_to_upgrade_is_answered_as_a_plain_request(
             b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings\r\n"
             b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
         )
-        assert (await reader.read()).startswith(b"HTTP/1.1 207 ")
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 207 ")
     assert "upgrade" not in thought.requests[0][2]
+
+
+async def test_the_body_of_an_offer_to_upgrade_is_no_request(
+    port: int, address: str, thought: Service
+) -> None:
+    body = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
+    thought.go_on.set()
+    async with raw(port) as (reader, writer):
+        writer.write(
+            b"POST /digest HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\n"
+            b"Upgrade: h2c\r\nContent-Length: %d\r\n\r\n" % len(body)
+        )
+        writer.write(body)
+        said = await reader.read()
+    assert said.count(b"HTTP/1.1 ") == 1
+    assert said.endswith(hashlib.sha256(body).hexdigest().encode())
 
 
 async def test_who_asks_before_sending_is_told_to_go_on(

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,20 +66,27 @@ class Pod:
             await until(answers)
 
 
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """A port that no other process is given, and on which one may listen."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        # Set now, so that another holder does not get it; a listener sets it as well.
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        yield holder.getsockname()[1]
+
+
 @contextlib.asynccontextmanager
 async def start_module(
     module: str, *arguments: str, **settings: str
 ) -> AsyncIterator[Pod]:
     """Starts it with those variables and no others of a service; ends it at last."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     kept = {
         name: os.environ[name]
         for name in ("PATH", "HOME", "PYTHONPATH")
         if name in os.environ
     }
-    with tempfile.TemporaryDirectory(prefix="pod-") as made:
+    with held_port() as port, tempfile.TemporaryDirectory(prefix="pod-") as made:
         folder = Path(made)
         with (
             (folder / "output").open("wb") as out,

@@ -20,10 +20,10 @@ from tests.unit.thought_generator.feeds import Log, event
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.server import ServerState
 
-from servicekit.server import TRANSPORT, PodProtocol
+from servicekit.protocol import TRANSPORT, PodProtocol
 from thought_generator.domain.feed import Feed
 from thought_generator.metrics import LISTENERS_CUT
-from thought_generator.models import Notice
+from thought_generator.models.feed import Notice
 from thought_generator.routes import sse as sse_module
 from thought_generator.routes.live import _chunks
 from thought_generator.routes.sse import EventStream, sse_event

@@ -5,6 +5,7 @@ AppError
 ├── Unauthorized           401
 ├── Forbidden              403
 ├── NotFound               404
+├── BodyTooLate            408
 ├── Conflict               409
 ├── BodyTooLarge           413
 ├── Overloaded             429
@@ -20,6 +21,7 @@ from contracts.problem import URN_PREFIX, Problem
 __all__ = [
     "AppError",
     "BodyTooLarge",
+    "BodyTooLate",
     "Conflict",
     "DatabaseUnavailable",
     "DeadlineExceeded",
@@ -87,6 +89,13 @@ class NotFound(AppError):
 
     status = 404
     kind = "not-found"
+
+
+class BodyTooLate(AppError):
+    """The body did not come in time."""
+
+    status = 408
+    kind = "body-too-late"
 
 
 class Conflict(AppError):

@@ -1,5 +1,6 @@
 """The route of every call: a bounded body, read by orjson, and nothing around it."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from typing import Any
@@ -15,6 +16,8 @@ __all__ = ["MAX_BODY_BYTES", "JsonRoute"]
 
 # The longest text a single call carries is 1 MiB, escaped and wrapped.
 MAX_BODY_BYTES = 4 * 1024 * 1024
+# For all of a body that is read as a whole: a line of a megabit brings the longest.
+BODY_S = 30.0
 # Where FastAPI looks for what to close after a call: files, and dependencies.
 STACKS = (
     "fastapi_middleware_astack",
@@ -24,7 +27,8 @@ STACKS = (
 
 
 class _JsonRequest(Request):
-    """Its body is counted, not believed, so that every 413 is worded by us."""
+    """Its body is counted, not believed, so that every 413 is worded by us; and it
+    has to come in time, unless the route reads it part by part."""
 
     def __init__(self, scope: Scope, receive: Receive, limit_bytes: int) -> None:
         super().__init__(scope, receive)
@@ -39,6 +43,15 @@ class _JsonRequest(Request):
                 # FastAPI answers any other error of a body with 400.
                 raise HTTPException(413, "Content Too Large")
             yield part
+
+    async def body(self) -> bytes:
+        """All of it."""
+        try:
+            async with asyncio.timeout(BODY_S):
+                return await super().body()
+        except TimeoutError:
+            detail = f"the body was not there within {BODY_S:.0f} s"
+            raise HTTPException(408, detail, {"Connection": "close"}) from None
 
     async def json(self) -> Any:
         """The body; orjson also bounds its nesting and refuses lone surrogates."""

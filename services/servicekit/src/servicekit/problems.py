@@ -13,6 +13,7 @@ from contracts.problem import PROBLEM_MEDIA_TYPE, Problem
 from servicekit.errors import (
     AppError,
     BodyTooLarge,
+    BodyTooLate,
     InvalidRequest,
     NotFound,
     Unavailable,
@@ -38,6 +39,7 @@ _DESCRIPTIONS = {
     401: "No key, or a key that is not known.",
     403: "The key does not allow this.",
     404: "There is nothing here by that name.",
+    408: "The body did not come in time.",
     409: "This contradicts what is already there.",
     413: "The body is larger than this call takes.",
     422: "The request is not valid, or safety blocked it.",
@@ -79,6 +81,7 @@ class Unreadable(AppError):
 _BY_STATUS: dict[int, type[AppError]] = {
     404: NotFound,
     405: MethodNotAllowed,
+    408: BodyTooLate,
     413: BodyTooLarge,
     422: InvalidRequest,
     503: Unavailable,

@@ -14,27 +14,18 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from servicekit.logs import configure_logs
 from servicekit.migrations import apply_migrations
+from servicekit.protocol import PodProtocol
 from servicekit.settings import ServiceSettings
 from servicekit.tracing import configure_tracing, finish_tracing
 
-__all__ = ["TRANSPORT", "PodProtocol", "run_service"]
-
-# Among a scope's extensions: the connection itself, for an answer that must break off
-# a reader who takes nothing. The server would wait for him without end.
-TRANSPORT = "claude-agi.transport"
+__all__ = ["run_service"]
 
 # Longer than any client here keeps an idle connection, so that the client closes first.
 KEEPALIVE_S = 75
 BACKLOG = 2048
-# Of a request's head, and of trailers: proxies take 8 to 32 kB. As this is looked at
-# after each reading, a head that comes at once may be as large as that.
-MAX_HEAD_BYTES = 65_536
-# A client that has not said by then what it wants holds a connection for nothing.
-HEAD_S = 20.0
 # A request leaves few cycles behind; looking for them after each 700 objects is waste.
 GC_THRESHOLDS = (20_000, 20, 20)
 # The document is the same everywhere, so the environment has no say in it.
@@ -48,78 +39,6 @@ ANY_SETTINGS: dict[str, object] = {
 Command = Callable[[Sequence[str]], int]
 
 log = structlog.get_logger()
-
-
-class PodProtocol(HttpToolsProtocol):
-    """Lends its connection to the application, and bounds what a client may send
-    beside a body: the parser would gather a head without end, ever more slowly, and
-    wait for it for ever."""
-
-    _unread_bytes = 0
-    _within_head = True
-    _head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there, and is to say what it wants."""
-        super().connection_made(transport)
-        self._await_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """It is gone."""
-        self._stop_timer()
-        super().connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes came; those that end neither a head nor trailers are counted."""
-        self._unread_bytes += len(data)
-        super().data_received(data)
-        if self.transport.is_closing():
-            return
-        if self._unread_bytes > MAX_HEAD_BYTES:
-            log.warning("connection is closed: a head without end")
-            self.send_400_response("The head is too large.")
-        elif self._within_head:
-            self._await_head()
-        elif self.cycle.response_complete and self.timeout_keep_alive_task is None:
-            # An empty line is no request, but has stopped the clock.
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
-
-    def _await_head(self) -> None:
-        if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_S, self.transport.abort)
-
-    def _stop_timer(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        self._unread_bytes = 0
-        self._within_head = True
-        super().on_message_begin()
-        self.scope["extensions"] = {TRANSPORT: {"transport": self.transport}}
-
-    def on_headers_complete(self) -> None:
-        """Its head has ended."""
-        self._within_head = False
-        self._stop_timer()
-        super().on_headers_complete()
-        if self.parser.should_upgrade():
-            # The parser passes over its body, and takes that for the next request.
-            self.cycle.keep_alive = False
-
-    def on_body(self, body: bytes) -> None:
-        """A part of its body came."""
-        self._unread_bytes = 0
-        super().on_body(body)
-
-    def on_message_complete(self) -> None:
-        """It has come to its end."""
-        self._unread_bytes = 0
-        super().on_message_complete()
 
 
 class _PodServer(uvicorn.Server):

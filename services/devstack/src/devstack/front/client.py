@@ -19,6 +19,7 @@ from devstack.front.heads import (
 )
 from devstack.front.routes import find_route, origin_form
 from devstack.front.upstream import Pool, Upstream
+from servicekit.plain_parser import PlainParser
 
 if TYPE_CHECKING:
     from devstack.front.server import Front
@@ -50,7 +51,7 @@ class Client(asyncio.Protocol):
     def __init__(self, front: "Front", ports: Mapping[bytes, int]) -> None:
         self._front = front
         self._ports = ports
-        self._parser = httptools.HttpRequestParser(self)
+        self.parser = self.new_parser()
         self._requests: deque[Request] = deque()
         self._upstream: Upstream | None = None
         self._connecting: asyncio.Task[None] | None = None
@@ -127,9 +128,9 @@ class Client(asyncio.Protocol):
         self.touched_s = asyncio.get_running_loop().time()
         self._head_bytes += len(data)
         try:
-            self._parser.feed_data(data)
+            self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
-            # Nobody here speaks anything else; the request is answered as it is.
+            # Of CONNECT, which nobody here speaks; it is answered as it is.
             self._requests[-1].keep_alive = False
         except httptools.HttpParserError:
             self._refuse(400, "unreadable", "this is not an HTTP/1.1 request")
@@ -154,28 +155,33 @@ class Client(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._set_congested(congested=False)
 
-    # httptools
+    # servicekit.plain_parser
+
+    def new_parser(self) -> PlainParser:
+        return PlainParser(self)
 
     def on_message_begin(self) -> None:
-        self._target = b""
-        self._headers: Headers = []
+        self.url = b""
+        self.headers: Headers = []
 
     def on_url(self, url: bytes) -> None:
-        self._target += url
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name, value))
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
+        if self.parser.asks_to_upgrade():
+            return
         self._head_bytes = 0
-        in_chunks_too = self._parser.get_http_version() != "1.0"
+        in_chunks_too = self.parser.get_http_version() != "1.0"
         request = Request(
-            method=self._parser.get_method(),
-            target=origin_form(self._target),
-            headers=self._headers,
+            method=self.parser.get_method(),
+            target=origin_form(self.url),
+            headers=self.headers,
             takes_chunks=in_chunks_too,
-            keep_alive=in_chunks_too and self._parser.should_keep_alive(),
-            chunked=is_chunked(self._headers),
+            keep_alive=in_chunks_too and self.parser.should_keep_alive(),
+            chunked=is_chunked(self.headers),
         )
         self._requests.append(request)
         if len(self._requests) == 1:
@@ -188,6 +194,8 @@ class Client(asyncio.Protocol):
             request.waiting.append(frame_chunk(body) if request.chunked else body)
 
     def on_message_complete(self) -> None:
+        if self.parser.asks_to_upgrade():
+            return
         self._head_bytes = 0
         request = self._requests[-1]
         request.complete = True

@@ -8,7 +8,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from servicekit.server import TRANSPORT
+from servicekit.protocol import TRANSPORT
 from thought_generator.metrics import LISTENERS_CUT
 
 # A reader that takes nothing for this long is cut: it holds memory for nobody.
