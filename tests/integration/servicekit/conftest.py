@@ -1,7 +1,5 @@
 """A primary with a replica for the whole run, and a database for each module."""
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import pytest_asyncio
 from structlog.testing import capture_logs
 from tests.integration.servicekit.pod.app import PACKAGE
 from tests.integration.servicekit.servers import Cluster, dsn_of
+from tests.support.servers import server_folder
 
 from devstack.postgres import Postgres
 from servicekit import database as database_module
@@ -25,11 +24,8 @@ def quiet() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def folder() -> Iterator[Path]:
-    """A folder whose parents everyone may pass: as root, servers run as another."""
-    made = Path(tempfile.mkdtemp(prefix="servicekit-", dir="/tmp"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
+    with server_folder() as made:
+        yield made
 
 
 @pytest_asyncio.fixture(scope="session")

@@ -149,6 +149,53 @@ async def test_several_at_once_apply_each_migration_once(
     assert await pending(connection, package) == []
 
 
+INDEX = """
+-- Beside the traffic.
+-- transactional: false
+DROP INDEX CONCURRENTLY IF EXISTS first_n;
+CREATE INDEX CONCURRENTLY first_n ON first (n);
+"""
+IS_VALID = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'first_n'::regclass"
+
+
+async def test_an_index_is_made_while_others_write(
+    dsn: str, connection: asyncpg.Connection, make_package: MakePackage
+) -> None:
+    package = make_package(_0001_first=FIRST)
+    await apply(dsn, package)
+    make_package(_0002_index=INDEX)
+    writer = await asyncpg.connect(dsn)
+    async with writer.transaction():
+        await writer.execute("INSERT INTO first VALUES (2)")
+        # Who waits for its turn holds up none that is at work.
+        applying = [asyncio.create_task(apply(dsn, package)) for _ in range(2)]
+        await until(lambda: _is_waiting(connection))
+        await connection.execute("INSERT INTO first VALUES (3)")
+    async with asyncio.timeout(20.0):
+        await asyncio.gather(*applying)
+    await writer.close()
+    assert await connection.fetchval(IS_VALID)
+    assert await pending(connection, package) == []
+
+
+async def test_an_index_that_was_cut_off_is_made_anew(
+    dsn: str, connection: asyncpg.Connection, make_package: MakePackage
+) -> None:
+    package = make_package(_0001_first=FIRST)
+    await apply(dsn, package)
+    await connection.execute("INSERT INTO first VALUES (1)")
+    unfit = INDEX.replace("CREATE INDEX", "CREATE UNIQUE INDEX")
+    make_package(_0002_index=unfit)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        await apply(dsn, package)
+    assert not await connection.fetchval(IS_VALID)
+    assert await pending(connection, package) == ["0002_index"]
+    make_package(_0002_index=INDEX)
+    await apply(dsn, package)
+    assert await connection.fetchval(IS_VALID)
+    assert await pending(connection, package) == []
+
+
 async def test_a_killed_migration_is_in_nobody_s_way(
     dsn: str, connection: asyncpg.Connection
 ) -> None:
