@@ -2,9 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from contracts.safety import VerdictName
 from safety_validator.domain.judge import Judge
@@ -23,8 +24,7 @@ MAX_INLINE_CHARS = 8_192
 # Long texts that wait for the one thread; the worst of them takes a second or two.
 MAX_LONG_WAITING = 32
 
-# A text's views, and what the rules found in them.
-_Read = tuple[Sequence[PlainText], list[Finding]]
+Made = TypeVar("Made")
 
 
 class Layer(Protocol):
@@ -70,14 +70,14 @@ class Examiner:
         key = self._cache_key(policy, submission, digest) if whole else None
         if self._cache and key and (held := self._cache.held(key)) is not None:
             return list(held)
-        readings, found = await self._by_rules(judge, submission.content)
+        readings, found = await self._of(submission.content, partial(_read, judge))
         found = weighed(policy, submission, found)
         if not whole or not self._layers or _blocks(found):
             return found
         if self._cache and key and (told := await self._cache.fetch(key)) is not None:
             return list(told)
         if any(finding.verdict is VerdictName.REDACT for finding in found):
-            readings, _ = await self._by_rules(judge, _blanked(submission, found))
+            readings = await self._of(_blanked(submission, found), views)
         for layer in self._layers:
             more = await layer.read(submission, readings)
             found += weighed(policy, submission, more)
@@ -108,15 +108,16 @@ class Examiner:
         )
         return hashlib.sha256(digest + named.encode()).hexdigest()
 
-    async def _by_rules(self, judge: Judge, content: str) -> _Read:
+    async def _of(self, content: str, made: Callable[[str], Made]) -> Made:
+        """What is made of the content: of a long one in the thread for such."""
         if len(content) <= MAX_INLINE_CHARS:
-            return _read(judge, content)
+            return made(content)
         if self._long_waiting >= MAX_LONG_WAITING:
             raise Overloaded("too many long texts at once")
         self._long_waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._thread, _read, judge, content)
+            return await loop.run_in_executor(self._thread, made, content)
         finally:
             self._long_waiting -= 1
 
@@ -136,6 +137,7 @@ def _blocks(findings: Iterable[Finding]) -> bool:
     return any(finding.verdict is VerdictName.BLOCK for finding in findings)
 
 
-def _read(judge: Judge, content: str) -> _Read:
+def _read(judge: Judge, content: str) -> tuple[Sequence[PlainText], list[Finding]]:
+    """A text's views, and what the rules found in them."""
     readings = views(content)
     return readings, judge.findings(readings)
