@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx2
 import redis.asyncio
-from tests.support.mind import READY_S, SERVICES, Mind, mind_folder, running_mind
+from tests.support.mind import READY_S, SERVICES, Mind, running_mind
+from tests.support.servers import server_folder
 
 from benchmarks.coherence import Link
 from benchmarks.corpus import say
@@ -203,7 +204,7 @@ async def living_day() -> AsyncIterator[Day]:
 @asynccontextmanager
 async def _servers() -> AsyncIterator[tuple[Primary, Replica]]:
     """A commit waits for the standby, as in production: a failover loses none."""
-    with mind_folder() as folder:
+    with server_folder() as folder:
         async with (
             Postgres.primary(folder) as primary,
             Postgres.replica(folder, of=primary) as standby,
@@ -234,7 +235,7 @@ async def set_pace(client: httpx2.AsyncClient, *, enabled: bool) -> None:
 
 async def forgetful_links(thoughts: int) -> tuple[list[Link], list[Link]]:
     """What was seen of a mind that loses its data folder midway, and what stands."""
-    with mind_folder() as folder:
+    with server_folder() as folder:
         mind = Mind(folder, {"THOUGHT_ENGINE": "offline"})
         seen: dict[str, Link] = {}
         try:

@@ -2,20 +2,20 @@
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.mind import mind_folder, running_mind
+from tests.support.mind import running_mind
+from tests.support.servers import server_folder
 
 from benchmarks.alone import embed_alone
 from benchmarks.connection import connected
-from benchmarks.corpus import EXACT_TOP, ROOT, Corpus, cache_folder, prepare, say
+from benchmarks.corpus import EXACT_TOP, ROOT, Corpus, prepare, say
+from benchmarks.environments import environment
 from benchmarks.figures import Figure, percentile
 from benchmarks.loading import parts_of, row_of, take_in, write_lines
 from benchmarks.processes import private_mb
@@ -44,11 +44,11 @@ class Measured:
 async def measure(memories: int) -> list[Figure]:
     """Ours beside each peer; the target is what the peer reached."""
     corpus = prepare(memories)
-    python = _environment()
+    python = environment("peers", REQUIREMENTS)
     theirs = {}
     for name in PEERS:
         say(f"{name}: building and searching")
-        with mind_folder() as folder:
+        with server_folder() as folder:
             if name == PGVECTOR:
                 async with _pgvector(folder) as server:
                     theirs[name] = _run(python, name, corpus, folder, *server)
@@ -78,21 +78,6 @@ def _compare(ours: Measured, name: str, peer: Measured, memories: int) -> list[F
         ),
         Figure(f"{beside}, private memory", "MB", peer.private_mb, ours.private_mb),
     ]
-
-
-def _environment() -> Path:
-    """The interpreter of an environment with the peers, made where it is missing."""
-    folder = cache_folder() / "peers"
-    python, kept = folder / "bin" / "python", folder / REQUIREMENTS.name
-    wanted = REQUIREMENTS.read_text()
-    if not kept.exists() or kept.read_text() != wanted:
-        say("installing the peers")
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "-r", str(REQUIREMENTS)], check=True)
-        kept.write_text(wanted)
-    return python
 
 
 def _run(

@@ -9,10 +9,8 @@ import asyncio
 import json
 import os
 import random
-import shutil
 import statistics
 import subprocess
-import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
@@ -29,7 +27,8 @@ from tests.support.safety_texts import (
 )
 
 from benchmarks.connection import Connection, connected
-from benchmarks.corpus import ROOT, cache_folder, say
+from benchmarks.corpus import ROOT, say
+from benchmarks.environments import environment
 from benchmarks.figures import Figure, percentile
 from benchmarks.processes import private_mb
 from benchmarks.verdicts import (
@@ -42,6 +41,7 @@ from benchmarks.verdicts import (
     labelled,
     ordinary,
 )
+from contracts.safety import MAX_BATCH_ITEMS
 
 NAME = "safety-validator"
 ORDINARY_SENTENCES = 6_000
@@ -52,6 +52,9 @@ TIMED = 400
 LONG_TIMED = 60
 THROUGHPUT_TEXTS = 1_500
 AT_ONCE = 8
+# Of all texts of the batch together: about what a body may have.
+BATCH_CHARS = 4_000_000
+MAX_SHORT_BESIDE = 2_000
 PEERS = ("turbocloak", "aicordon", "stackone-defender")
 PROGRAM = ROOT / "benchmarks" / "safety_peers.py"
 REQUIREMENTS = ROOT / "benchmarks" / "safety_peers.txt"
@@ -67,6 +70,7 @@ async def measure() -> list[Figure]:
         idle_mb = private_mb(pid)
         async with connected(address) as connection:
             figures = await _times(connection)
+            figures.append(await _beside_the_longest(address))
             figures.append(await _throughput(address, pid))
             figures += await _quality(connection)
         figures += [
@@ -115,6 +119,32 @@ async def _times(connection: Connection) -> list[Figure]:
             "4,000 characters, p99", "ms", 150, percentile(longest, 99), note="aim 100"
         ),
     ]
+
+
+async def _beside_the_longest(address: str) -> Figure:
+    """Short texts, one after the other, while full batches of long ones are read."""
+    chars = BATCH_CHARS // MAX_BATCH_ITEMS
+    items = [{"content": text} for text in _distinct(MAX_BATCH_ITEMS, chars, SEED + 4)]
+    async with connected(address) as long, connected(address) as short:
+        batch = asyncio.create_task(
+            long.post("/api/safety/validate/batch", {"items": items})
+        )
+        times: list[float] = []
+        for text in _distinct(MAX_SHORT_BESIDE, 300, SEED + 5):
+            took_ms, _ = await short.timed_post(
+                "/api/safety/validate", {"content": text}
+            )
+            if batch.done():
+                break
+            times.append(took_ms)
+        await batch
+    return Figure(
+        "300 characters while a full batch of long ones is read, p99",
+        "ms",
+        10,
+        percentile(times, 99),
+        note=f"n = {len(times)}, {MAX_BATCH_ITEMS} texts of {chars:,} characters",
+    )
 
 
 async def _throughput(address: str, pid: int) -> Figure:
@@ -287,7 +317,7 @@ def _beside_peers(
     texts: Texts, ours: Mapping[tuple[str, int], Sequence[Judged]]
 ) -> list[Figure]:
     """Peers at the score that 1 % of ordinary texts reach: ours over theirs."""
-    python = _environment()
+    python = environment("safety-peers", REQUIREMENTS)
     quiet = ordinary(ORDINARY_SENTENCES)
     flat = [text for own in quiet.values() for text in own]
     attacks = {key: own for key, own in texts.items() if key[1]}
@@ -314,20 +344,6 @@ def _beside_peers(
             )
         )
     return figures
-
-
-def _environment() -> Path:
-    folder = cache_folder() / "safety-peers"
-    python, kept = folder / "bin" / "python", folder / REQUIREMENTS.name
-    wanted = REQUIREMENTS.read_text()
-    if not kept.exists() or kept.read_text() != wanted:
-        say("installing the peers")
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        pip = [str(python), "-m", "pip", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "-r", str(REQUIREMENTS)], check=True)
-        kept.write_text(wanted)
-    return python
 
 
 def _run(

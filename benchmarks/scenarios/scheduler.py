@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 from pydantic import SecretStr
-from tests.support.mind import Mind, mind_folder, running_mind
+from tests.support.mind import Mind, running_mind
+from tests.support.servers import server_folder
 from tests.support.thinker import second_thinker
 from tests.support.waiting import until
 
@@ -22,7 +23,10 @@ from servicekit.database import Database
 from servicekit.migrations import apply_migrations
 from thought_generator.domain.beating import Beat
 from thought_generator.domain.streams import StreamScheduler
-from thought_generator.models import Draft, Lease, Notice, Usage
+from thought_generator.models.feed import Notice
+from thought_generator.models.leases import Lease
+from thought_generator.models.prompts import Usage
+from thought_generator.models.thoughts import Draft
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.leases import LeaseStore
 from thought_generator.stores.thoughts import ThoughtStore
@@ -96,7 +100,7 @@ async def _costs() -> list[Figure]:
 
 @asynccontextmanager
 async def _server() -> AsyncIterator[str]:
-    with mind_folder() as folder:
+    with server_folder() as folder:
         primary = Postgres.primary(folder)
         async with primary:
             connection = await primary.connect()

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx2
 import psutil
-from tests.support.mind import SERVICES, Mind, mind_folder
+from tests.support.mind import SERVICES, Mind
+from tests.support.servers import server_folder
 
 from benchmarks.figures import Figure, median
 
@@ -19,7 +20,7 @@ RUNS = 5
 
 async def measure() -> list[Figure]:
     """The first start builds the data; what counts are the starts after it."""
-    with mind_folder() as folder:
+    with server_folder() as folder:
         return await _measure(Mind(folder))
 
 

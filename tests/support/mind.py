@@ -6,15 +6,16 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
 import psutil
+
+from tests.support.servers import server_folder
 
 READY_S = 90.0
 STOP_S = 15.0
@@ -149,7 +150,7 @@ def _is_named(process: psutil.Process, name: str) -> bool:
 @asynccontextmanager
 async def running_mind(**settings: str) -> AsyncIterator[Mind]:
     """A mind with a folder of its own, ended and removed whatever happened to it."""
-    with mind_folder() as folder:
+    with server_folder() as folder:
         mind = Mind(folder, settings)
         try:
             await mind.start()
@@ -157,12 +158,3 @@ async def running_mind(**settings: str) -> AsyncIterator[Mind]:
         finally:
             if mind.process is not None and mind.process.returncode is None:
                 await mind.stop()
-
-
-@contextmanager
-def mind_folder() -> Iterator[Path]:
-    """A folder that the account of PostgreSQL can reach, also when root makes it."""
-    with TemporaryDirectory(prefix="claude-agi-mind-") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        yield folder

@@ -6,12 +6,13 @@ Forms and surroundings marked `held` are kept apart: no rule was written for the
 
 import base64
 import hashlib
+import itertools
 import json
 import random
 import string
 import uuid
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -477,9 +478,13 @@ _NOT_SECRETS: dict[str, _Maker] = {
 
 def not_secrets(seed: int, n: int) -> list[Labelled]:
     """Texts that hold no secret, in forms that scanners take for one."""
+    return _harmless(_NOT_SECRETS, seed, n)
+
+
+def _harmless(makers: Mapping[str, _Maker], seed: int, n: int) -> list[Labelled]:
+    """So many texts, of each kind in turn."""
     rnd = random.Random(seed)
-    makers = list(_NOT_SECRETS.items())
-    kinds = (makers[at % len(makers)] for at in range(n))
+    kinds = itertools.islice(itertools.cycle(makers.items()), n)
     return [Labelled(make(rnd), kind, None) for kind, make in kinds]
 
 
@@ -718,7 +723,4 @@ _NOT_PERSONAL: dict[str, _Maker] = {
 
 def not_personal(seed: int, n: int) -> list[Labelled]:
     """Texts without personal data, in forms that are taken for it."""
-    rnd = random.Random(seed)
-    makers = list(_NOT_PERSONAL.items())
-    kinds = (makers[at % len(makers)] for at in range(n))
-    return [Labelled(make(rnd), kind, None) for kind, make in kinds]
+    return _harmless(_NOT_PERSONAL, seed, n)

@@ -1,8 +1,6 @@
 """safety-validator as a process of its own."""
 
 import asyncio
-import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -11,43 +9,21 @@ from typing import Any
 
 import httpx2
 
+from devstack.database import bootstrap
+from devstack.postgres import Primary
+from tests.support.process import ServiceProcess
+
 PROGRAM = Path(sys.executable).parent / "safety-validator"
 SERVICE_KEY = "service-key-of-the-test"
 # A busy machine starts a process ten times more slowly than a quiet one.
 DEADLINE_S = 90.0
 
 
-class Service:
+class Service(ServiceProcess):
     """A running safety-validator."""
 
     def __init__(self, dsn: str, **settings: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.environment = {
-            "PATH": os.defpath,
-            "DATABASE_URL": dsn,
-            "PORT": str(self.port),
-        } | settings
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """Begins it, or one of its commands; `until` waits for it."""
-        self.process = await asyncio.create_subprocess_exec(
-            PROGRAM,
-            *arguments,
-            env=self.environment,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        return self.process
-
-    async def stop(self) -> None:
-        """Ends it as a pod is ended."""
-        assert self.process is not None
-        if self.process.returncode is None:
-            self.process.terminate()
-            await self.process.communicate()
+        super().__init__(PROGRAM, dsn, settings)
 
     def client(self, key: str | None = SERVICE_KEY) -> httpx2.AsyncClient:
         """A caller with that key."""
@@ -82,3 +58,10 @@ async def serving(dsn: str, **settings: str) -> AsyncIterator[Service]:
         yield service
     finally:
         await service.stop()
+
+
+async def migrated(primary: Primary) -> str:
+    """The service's way to a PostgreSQL, with its tables."""
+    dsn = (await bootstrap(primary))["safety"]
+    await Service(dsn).migrate()
+    return dsn

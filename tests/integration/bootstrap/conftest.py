@@ -1,9 +1,7 @@
 """A pod's surroundings: the Kubernetes API, and waiting that does not take long."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import httpx2
@@ -11,9 +9,10 @@ import pytest
 import pytest_asyncio
 from tests.support.kubernetes import HOST, FakeKubernetes, fake_kubernetes
 from tests.support.mind import Mind, running_mind
+from tests.support.servers import own_primary
 
 from bootstrap import kubernetes as kubernetes_module
-from devstack.postgres import Postgres, Primary
+from devstack.postgres import Primary
 from servicekit import jobs
 
 
@@ -35,19 +34,10 @@ async def kubernetes(
         yield fake
 
 
-@pytest.fixture(scope="module")
-def folder() -> Iterator[Path]:
-    """A folder whose parents everyone may pass: as root, servers run as another."""
-    made = Path(tempfile.mkdtemp(prefix="bootstrap-", dir="/tmp"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
-
-
 @pytest_asyncio.fixture(scope="module")
-async def primary(folder: Path) -> AsyncIterator[Primary]:
+async def primary() -> AsyncIterator[Primary]:
     """A server without any of our roles."""
-    async with Postgres.primary(folder) as started:
+    async with own_primary() as started:
         yield started
 
 

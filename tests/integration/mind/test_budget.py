@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import tempfile
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
@@ -11,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -27,6 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from pydantic import SecretStr
+from tests.support.servers import own_primary, server_folder
 from tests.support.waiting import until
 
 from contracts.ids import new_id
@@ -42,19 +41,11 @@ from thought_generator.errors import (
     BudgetSpent,
     Fenced,
 )
-from thought_generator.models import (
-    Agent,
-    AgentState,
-    Completion,
-    Draft,
-    Lease,
-    Limits,
-    Offer,
-    Payment,
-    Reserved,
-    Stream,
-    Usage,
-)
+from thought_generator.models.agents import Agent, AgentState, Stream
+from thought_generator.models.budget import Limits, Offer, Payment, Reserved
+from thought_generator.models.leases import Lease
+from thought_generator.models.prompts import Completion, Usage
+from thought_generator.models.thoughts import Draft
 from thought_generator.settings import Price
 from thought_generator.stores import budgets as budgets_module
 from thought_generator.stores.agents import AgentStore
@@ -82,12 +73,9 @@ class Bank:
 @pytest_asyncio.fixture(scope="module")
 async def server() -> AsyncIterator[Postgres]:
     """A migrated database of this module."""
-    with tempfile.TemporaryDirectory(prefix="budget-", dir="/tmp") as made:
-        folder = Path(made)
-        folder.chmod(0o711)
-        async with Postgres.primary(folder) as primary:
-            await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
-            yield primary
+    async with own_primary() as primary:
+        await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
+        yield primary
 
 
 @pytest_asyncio.fixture
@@ -303,9 +291,7 @@ async def test_a_read_only_database_makes_no_call(bank: Bank) -> None:
 
 
 async def test_a_failover_in_the_middle_of_a_call_loses_no_bill() -> None:
-    with tempfile.TemporaryDirectory(prefix="failover-", dir="/tmp") as made:
-        folder = Path(made)
-        folder.chmod(0o711)
+    with server_folder() as folder:
         async with (
             Postgres.primary(folder) as primary,
             Postgres.replica(folder, of=primary) as standby,

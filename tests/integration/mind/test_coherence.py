@@ -1,10 +1,8 @@
 """How whole and how alive a mind is, and how it leaves a circle."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,10 +13,10 @@ import pytest_asyncio
 from pydantic import SecretStr
 from tests.support.messages import Model, scripted_model
 from tests.support.mind import Mind, running_mind
+from tests.support.servers import own_primary
 from tests.support.waiting import until
 
 from contracts.ids import new_id
-from devstack.postgres import Postgres
 from servicekit.database import Database
 from servicekit.migrations import apply_migrations
 from thought_generator.domain.coherence import CELL, WINDOW, Coherences
@@ -61,12 +59,9 @@ WHERE agent_id = $1 AND stream = $2
 @pytest_asyncio.fixture(scope="module")
 async def dsn() -> AsyncIterator[str]:
     """A migrated database of this module."""
-    with tempfile.TemporaryDirectory(prefix="coherence-", dir="/tmp") as made:
-        folder = Path(made)
-        folder.chmod(0o711)
-        async with Postgres.primary(folder) as primary:
-            await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
-            yield primary.dsn()
+    async with own_primary() as primary:
+        await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
+        yield primary.dsn()
 
 
 class History:

@@ -3,18 +3,21 @@
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx2
 import psutil
+import pytest
 import pytest_asyncio
 from tests.support import messages as api
 from tests.support.messages import Model, scripted_model
 from tests.support.mind import Mind, running_mind
 from tests.support.waiting import until
 
+ROOT = Path(__file__).parents[3]
 Json = dict[str, Any]
 STABLE = ("persona", "instruction", "rules")
 SECRET = "Ada keeps the silver key under the third beehive."
@@ -24,7 +27,7 @@ PLAYS = [
     api.streams(api.stream(f"The {one} leads me to the {other} of {one}s."))
     for one, other in itertools.permutations(WORDS.split(), 2)
 ]
-TABLES = ("thoughts", "prompts", "outbox", "streams")
+TABLES = ("thoughts", "prompts", "outbox", "streams", "idempotency_keys")
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -207,32 +210,46 @@ async def test_what_was_forgotten_is_in_no_explanation(
     assert "silver key" not in await stored(mind, agent)
 
 
-async def test_what_was_forgotten_comes_to_no_streams_mind(
-    client: httpx2.AsyncClient, model: Model
+async def test_an_answer_under_a_key_forgets_too(
+    client: httpx2.AsyncClient, mind: Mind
 ) -> None:
-    model.will(*PLAYS)
-    agent = await new_agent(client, enabled=True, interval_seconds=0.1)
+    agent = await new_agent(client)
     memory = await tell(client, agent, SECRET)
+    headers = {"Idempotency-Key": uuid4().hex}
+    question = {"agent_id": agent, "context": "Where is the key?"}
+    calls = {
+        "/api/thought/generate": question,
+        "/api/thought/generate/batch": {"requests": [question]},
+        "/api/thought/converse": {"agent_id": agent, "message": "Where is the key?"},
+    }
 
-    async def is_recalled() -> bool:
-        return sum(SECRET in sent(body)[1] for body in model.asked) > 2
+    async def answers() -> list[httpx2.Response]:
+        made = [
+            await client.post(url, json=body, headers=headers)
+            for url, body in calls.items()
+        ]
+        assert [answer.status_code for answer in made] == [200] * len(calls)
+        return made
 
-    await until(is_recalled, within_s=20)
+    first = [answer.text for answer in await answers()]
+    assert all(SECRET in text for text in first)
+    assert [answer.text for answer in await answers()] == first
+    assert "silver key" not in await stored(mind, agent)
     url = f"/api/memory/{memory}?agent_id={agent}"
     (await client.delete(url)).raise_for_status()
-    # One may have been under way.
-    known = len(model.asked) + 1
-
-    async def has_gone_on() -> bool:
-        return len(model.asked) > known + 8
-
-    await until(has_gone_on, within_s=20)
-    await client.post(f"/api/thought/agents/{agent}/pause")
-    assert not [body for body in model.asked[known:] if "silver key" in str(body)]
+    again = [answer.text for answer in await answers()]
+    assert again == [text.replace(SECRET, "") for text in first]
 
 
-async def test_what_was_corrected_is_not_quoted_as_it_was(
-    client: httpx2.AsyncClient, model: Model
+@pytest.mark.parametrize(
+    ("method", "changed"),
+    [
+        ("DELETE", None),
+        ("PATCH", {"content": "Ada keeps the golden key under the fourth beehive."}),
+    ],
+)
+async def test_what_memory_no_longer_says_comes_to_no_streams_mind(
+    client: httpx2.AsyncClient, model: Model, method: str, changed: Json | None
 ) -> None:
     model.will(*PLAYS)
     agent = await new_agent(client, enabled=True, interval_seconds=0.1)
@@ -243,8 +260,7 @@ async def test_what_was_corrected_is_not_quoted_as_it_was(
 
     await until(is_recalled, within_s=20)
     url = f"/api/memory/{memory}?agent_id={agent}"
-    anew = {"content": "Ada keeps the golden key under the fourth beehive."}
-    (await client.patch(url, json=anew)).raise_for_status()
+    (await client.request(method, url, json=changed)).raise_for_status()
     # One may have been under way.
     known = len(model.asked) + 1
 
@@ -254,6 +270,29 @@ async def test_what_was_corrected_is_not_quoted_as_it_was(
     await until(has_gone_on, within_s=20)
     await client.post(f"/api/thought/agents/{agent}/pause")
     assert not [body for body in model.asked[known:] if "silver key" in str(body)]
+
+
+async def test_a_value_is_removed_from_thoughts_as_the_page_says(
+    client: httpx2.AsyncClient, mind: Mind, model: Model
+) -> None:
+    model.will(api.streams(api.stream("Carla Rossi has the key.")))
+    agent = await new_agent(client)
+    first = await generate(client, agent)
+    model.will(api.streams(api.stream("The door is green.")))
+    second = await generate(client, agent, context="What of CARLA ROSSI?")
+    body = {"agent_id": agent, "value": "Carla Rossi"}
+    (await client.post("/api/memory/forget", json=body)).raise_for_status()
+    page = (ROOT / "docs" / "memory.md").read_text()
+    statement = page.partition("```sql\n")[2].partition("```")[0]
+    assert await run(mind, statement.replace("'default'", f"'{agent}'")) == "UPDATE 2"
+    for thought in (first, second):
+        answer = await client.get(f"/api/thought/{thought['id']}")
+        assert answer.status_code == 200
+        assert "carla" not in answer.text.lower()
+        assert answer.json()["content"] == "[forgotten]"
+    assert "carla" not in (await stored(mind, agent)).lower()
+    third = await generate(client, agent, context="And now?")
+    assert (third["seq"], third["previous_id"]) == (3, second["id"])
 
 
 async def test_what_is_known_is_told_while_memory_is_out(
@@ -299,6 +338,15 @@ async def test_nothing_is_left_of_an_agent_that_is_removed(
     assert "I am calm." in await stored(mind, agent)
     (await client.delete(f"/api/thought/agents/{agent}")).raise_for_status()
     assert await stored(mind, agent) == ""
+
+
+async def run(mind: Mind, statement: str) -> str:
+    told = psutil.Process(mind.pid_of("thought-generator")).environ()
+    connection = await asyncpg.connect(told["DATABASE_URL"])
+    try:
+        return str(await connection.execute(statement))
+    finally:
+        await connection.close()
 
 
 async def stored(mind: Mind, agent: str) -> str:

@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx2
+import psutil
 import pytest
 from tests.support.listening import Heard, listening, new_agent, take, think
 from tests.support.mind import Mind
@@ -105,7 +107,56 @@ async def test_the_feed_of_a_removed_agent_ends_with_a_reason(
     agent = await new_agent(api)
     async with listening(quiet_mind.address, agent) as events:
         (await api.delete(f"/api/thought/agents/{agent}")).raise_for_status()
-        assert await _rest(events) == [Heard(None, "end", {"reason": "removed"})]
+        assert await _rest(events) == [Heard(0, "end", {"reason": "removed"})]
+
+
+async def test_who_resumes_after_an_agent_was_removed_hears_all_of_its_namesake(
+    quiet_mind: Mind, api: httpx2.AsyncClient
+) -> None:
+    agent = await new_agent(api)
+    url = f"/api/thought/agents/{agent}"
+    async with listening(quiet_mind.address, agent) as events:
+        await think(api, agent, "one", "two", "three")
+        heard = await take(events, 3)
+        (await api.delete(url)).raise_for_status()
+        heard += await _rest(events)
+    (await api.put(url, json={})).raise_for_status()
+    # More than its former life had, so that the ids of both are places in this one.
+    await think(api, agent, *(f"anew {n}" for n in range(4)))
+    last = [event.id for event in heard if event.id is not None][-1]
+    async with listening(quiet_mind.address, agent, after=last) as events:
+        await think(api, agent, "the last")
+        anew = await take(events, 5)
+    assert seqs(anew) == [event.id for event in anew] == [1, 2, 3, 4, 5]
+
+
+async def test_who_resumes_after_a_database_was_restored_hears_what_comes(
+    quiet_mind: Mind, api: httpx2.AsyncClient
+) -> None:
+    agent = await new_agent(api)
+    async with listening(quiet_mind.address, agent) as events:
+        await think(api, agent, "one", "two", "three")
+        heard = await take(events, 3)
+        await _set_back(quiet_mind, agent, 1)
+        (end,) = await _rest(events)
+    assert end == Heard(None, "end", {"reason": "restored"})
+    async with listening(quiet_mind.address, agent, after=heard[-1].id) as events:
+        await think(api, agent, "another")
+        assert seqs(await take(events, 1)) == [2]
+
+
+async def _set_back(mind: Mind, agent: str, position: int) -> None:
+    """As a dump from before does."""
+    told = psutil.Process(mind.pid_of("thought-generator")).environ()
+    connection = await asyncpg.connect(told["DATABASE_URL"])
+    async with connection.transaction():
+        for change in (
+            "UPDATE agents SET position = $2 WHERE agent_id = $1",
+            "UPDATE streams SET last_seq = $2 WHERE agent_id = $1",
+            "DELETE FROM thoughts WHERE agent_id = $1 AND position > $2",
+        ):
+            await connection.execute(change, agent, position)
+    await connection.close()
 
 
 async def _rest(events: AsyncIterator[Heard]) -> list[Heard]:

@@ -13,10 +13,10 @@ import pytest_asyncio
 import redis.asyncio as redis
 from pydantic import SecretStr
 from structlog.testing import capture_logs
-from tests.support.mind import mind_folder
+from tests.support.servers import server_folder
 
 from devstack.valkey import Valkey
-from thought_generator.models import Event, Notice, Told
+from thought_generator.models.feed import Event, Notice, Told
 from thought_generator.providers import news as news_module
 from thought_generator.providers.news import (
     MAX_EVENT_BYTES,
@@ -49,7 +49,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest_asyncio.fixture(scope="module")
 async def valkey() -> AsyncIterator[Valkey]:
-    with mind_folder() as folder:
+    with server_folder() as folder:
         async with Valkey.of(Path(folder)) as started:
             yield started
 

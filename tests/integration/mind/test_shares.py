@@ -1,40 +1,33 @@
 """Many replicas share the streams of one database: fairly, and none of them twice."""
 
 import asyncio
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from prometheus_client import REGISTRY
 from pydantic import SecretStr
+from tests.support.servers import own_primary
 from tests.support.waiting import until
 
 from contracts.ids import new_id
-from devstack.postgres import Postgres
 from servicekit.database import Database
 from servicekit.errors import DatabaseUnavailable
 from servicekit.migrations import apply_migrations
 from thought_generator.domain.beating import Beat
 from thought_generator.domain.streams import StreamScheduler
 from thought_generator.errors import EngineUnavailable, Fenced, SafetyUnavailable
-from thought_generator.models import (
-    Agent,
-    AgentState,
-    Doze,
-    Draft,
-    Lease,
-    Limits,
-    Notice,
-    Stream,
-    Usage,
-)
+from thought_generator.models.agents import Agent, AgentState, Doze, Stream
+from thought_generator.models.budget import Limits
+from thought_generator.models.feed import Notice
+from thought_generator.models.leases import Lease
+from thought_generator.models.prompts import Usage
+from thought_generator.models.thoughts import Draft
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.leases import LeaseStore
 from thought_generator.stores.thoughts import ThoughtStore
@@ -48,15 +41,12 @@ WITHIN_S = 10.0
 @pytest_asyncio.fixture(scope="module")
 async def dsn() -> AsyncIterator[str]:
     """A migrated database of this module, its first agent gone."""
-    with tempfile.TemporaryDirectory(prefix="shares-", dir="/tmp") as made:
-        folder = Path(made)
-        folder.chmod(0o711)
-        async with Postgres.primary(folder) as primary:
-            await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
-            connection = await primary.connect()
-            await connection.execute("DELETE FROM agents")
-            await connection.close()
-            yield primary.dsn()
+    async with own_primary() as primary:
+        await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
+        connection = await primary.connect()
+        await connection.execute("DELETE FROM agents")
+        await connection.close()
+        yield primary.dsn()
 
 
 @pytest_asyncio.fixture

@@ -1,22 +1,20 @@
 """The stores on a real PostgreSQL, where two callers meet."""
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
+from tests.support.servers import own_primary
 
 from contracts.fakes import FakeSafety
 from contracts.ids import new_id
 from contracts.safety import ValidateRequest, Verdict
-from devstack.postgres import Postgres
 from servicekit import database as database_module
 from servicekit.database import Database
 from servicekit.idempotency import Idempotency, IdempotencyKey
@@ -24,17 +22,10 @@ from servicekit.migrations import apply_migrations
 from thought_generator.domain.agents import Agents
 from thought_generator.domain.gate import Gate
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import (
-    Agent,
-    AgentState,
-    Draft,
-    Limits,
-    Offer,
-    Recalled,
-    Stream,
-    Thought,
-    Usage,
-)
+from thought_generator.models.agents import Agent, AgentState, Stream
+from thought_generator.models.budget import Limits, Offer
+from thought_generator.models.prompts import Recalled, Usage
+from thought_generator.models.thoughts import Draft, Thought
 from thought_generator.stores import agents as agents_module
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.budgets import BudgetStore
@@ -51,12 +42,9 @@ MANY = 10_000
 @pytest_asyncio.fixture(scope="module")
 async def dsn() -> AsyncIterator[str]:
     """A migrated database of this module."""
-    with tempfile.TemporaryDirectory(prefix="stores-", dir="/tmp") as made:
-        folder = Path(made)
-        folder.chmod(0o711)
-        async with Postgres.primary(folder) as primary:
-            await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
-            yield primary.dsn()
+    async with own_primary() as primary:
+        await asyncio.to_thread(apply_migrations, primary.dsn(), PACKAGE)
+        yield primary.dsn()
 
 
 @pytest_asyncio.fixture

@@ -1,32 +1,30 @@
 """A database of safety-validator, for every process that the tests start."""
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 
+import httpx2
 import pytest_asyncio
-from tests.support.validator import Service
+from tests.support.servers import own_primary
+from tests.support.validator import Service, migrated
 
-from devstack.database import bootstrap
-from devstack.postgres import Postgres, Primary
+from devstack.postgres import Primary
 
 
 @pytest_asyncio.fixture(scope="session")
 async def primary() -> AsyncIterator[Primary]:
-    """A PostgreSQL."""
-    folder = Path(tempfile.mkdtemp(prefix="safety-", dir="/tmp"))
-    folder.chmod(0o711)
-    async with Postgres.primary(folder) as server:
+    """A PostgreSQL; a module that ends its server has another."""
+    async with own_primary() as server:
         yield server
-    shutil.rmtree(folder)
 
 
 @pytest_asyncio.fixture(scope="session")
 async def dsn(primary: Primary) -> str:
     """The service's way to it, with its tables."""
-    own = (await bootstrap(primary))["safety"]
-    migration = await Service(own).start("migrate")
-    _, errors = await migration.communicate()
-    assert migration.returncode == 0, errors
-    return own
+    return await migrated(primary)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def api(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
+    """A caller of the module's own service."""
+    async with service.client() as client:
+        yield client

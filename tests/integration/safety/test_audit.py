@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,12 +16,13 @@ import orjson
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
+from tests.support.servers import own_primary
 from tests.support.validator import DEADLINE_S, SERVICE_KEY, Service, serving
 
 from contracts.ids import new_id
 from contracts.safety import AuditList, AuditVerification, VerdictName
 from devstack.database import bootstrap
-from devstack.postgres import Postgres, Primary
+from devstack.postgres import Primary
 from safety_validator.domain.audit import PAGE
 from safety_validator.domain.chain import GENESIS, Seals
 from safety_validator.domain.decision_log import DecisionLog
@@ -123,11 +123,8 @@ TAMPERINGS = {
 @pytest_asyncio.fixture(scope="module")
 async def primary() -> AsyncIterator[Primary]:
     """A PostgreSQL of its own: what others write would be verified too."""
-    folder = Path(tempfile.mkdtemp(prefix="audit-", dir="/tmp"))
-    folder.chmod(0o711)
-    async with Postgres.primary(folder) as server:
+    async with own_primary() as server:
         yield server
-    shutil.rmtree(folder)
 
 
 @pytest_asyncio.fixture(scope="module")

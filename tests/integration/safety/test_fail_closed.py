@@ -3,8 +3,7 @@
 import asyncio
 import os
 import shutil
-import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,17 @@ import pytest
 import pytest_asyncio
 import redis.asyncio as redis
 from tests.support.classifier import HARMLESS, SUSPECT, write_classifier
-from tests.support.validator import DEADLINE_S, SERVICE_KEY, Service, serving
+from tests.support.servers import own_primary, server_folder
+from tests.support.validator import (
+    DEADLINE_S,
+    SERVICE_KEY,
+    Service,
+    migrated,
+    serving,
+)
 
 from contracts.call import DEADLINE_HEADER
-from devstack.database import bootstrap
-from devstack.postgres import Postgres, Primary
+from devstack.postgres import Primary
 from devstack.valkey import Valkey
 from safety_validator.domain.decision_log import MAX_AGE_S
 from safety_validator.domain.examiner import MAX_LONG_WAITING
@@ -36,28 +41,22 @@ classifier:
 MODEL_ATTACK = f"{HARMLESS} {SUSPECT}"
 
 
-@pytest_asyncio.fixture(scope="module")
-async def folder() -> AsyncIterator[Path]:
-    made = Path(tempfile.mkdtemp(prefix="fail-closed-", dir="/tmp"))
-    made.chmod(0o711)
-    yield made
-    shutil.rmtree(made)
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with server_folder() as made:
+        yield made
 
 
 @pytest_asyncio.fixture(scope="module")
-async def primary(folder: Path) -> AsyncIterator[Primary]:
+async def primary() -> AsyncIterator[Primary]:
     """A PostgreSQL that may be stopped."""
-    async with Postgres.primary(folder) as server:
+    async with own_primary() as server:
         yield server
 
 
 @pytest_asyncio.fixture(scope="module")
 async def dsn(primary: Primary) -> str:
-    own = (await bootstrap(primary))["safety"]
-    migration = await Service(own).start("migrate")
-    _, errors = await migration.communicate()
-    assert migration.returncode == 0, errors
-    return own
+    return await migrated(primary)
 
 
 @pytest.fixture(scope="module")

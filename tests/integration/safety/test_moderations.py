@@ -50,12 +50,6 @@ async def service(dsn: str) -> AsyncIterator[Service]:
         yield running
 
 
-@pytest_asyncio.fixture(scope="module")
-async def api(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
-    async with service.client() as client:
-        yield client
-
-
 def synchronous(service: Service, key: str = "writer") -> OpenAI:
     address = f"http://127.0.0.1:{service.port}/v1"
     return OpenAI(base_url=address, api_key=key, max_retries=0)
@@ -225,7 +219,8 @@ async def test_the_client_shows_why(service: Service) -> None:
 
 
 TEXT = {"type": "text", "text": TEA}
-LONGEST = "tea " * (MAX_CONTENT_CHARS // 4)
+# The rules refuse it, so that the model need not read a mebibyte.
+LONGEST = (INJECTION + " tea" * (MAX_CONTENT_CHARS // 4))[:MAX_CONTENT_CHARS]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """One PostgreSQL with a replica for all of these tests; each has agents of its own."""
 
-import shutil
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +14,7 @@ from tests.integration.test_memory.replicas import (
     migrate,
     replica,
 )
+from tests.support.servers import server_folder
 
 from devstack.database import DATABASE, bootstrap, dsn_on
 from devstack.postgres import Postgres, Primary
@@ -23,10 +22,8 @@ from devstack.postgres import Postgres, Primary
 
 @pytest_asyncio.fixture(scope="session")
 async def memory_folder() -> AsyncIterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="memory-", dir="/tmp"))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
+    with server_folder() as folder:
+        yield folder
 
 
 @pytest_asyncio.fixture(scope="session")

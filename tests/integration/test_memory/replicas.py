@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -14,6 +12,7 @@ from typing import Any
 import httpx2
 from aiohttp import web
 from fastapi import FastAPI
+from tests.support.process import ServiceProcess
 from tests.support.waiting import until
 
 from contracts.fakes import FakeSafety
@@ -304,39 +303,11 @@ def _json(text: str) -> web.Response:
     return web.Response(text=text, content_type="application/json")
 
 
-class Process:
+class Process(ServiceProcess):
     """A service as a process."""
 
     def __init__(self, dsn: str, settings: Mapping[str, str]) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.environment = {
-            "PATH": os.defpath,
-            "DATABASE_URL": dsn,
-            "PORT": str(self.port),
-            **settings,
-        }
-        self.process: asyncio.subprocess.Process | None = None
-
-    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        self.process = await asyncio.create_subprocess_exec(
-            PROGRAM,
-            *arguments,
-            env=self.environment,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        return self.process
-
-    async def end(self, *, kill: bool = False) -> None:
-        assert self.process is not None
-        if self.process.returncode is None:
-            if kill:
-                self.process.kill()
-            else:
-                self.process.terminate()
-            await self.process.communicate()
+        super().__init__(PROGRAM, dsn, settings)
 
     def client(self) -> httpx2.AsyncClient:
         return httpx2.AsyncClient(
@@ -354,11 +325,9 @@ async def process(dsn: str, **settings: str) -> AsyncIterator[Process]:
             await until_ready(http)
         yield service
     finally:
-        await service.end()
+        await service.stop()
 
 
 async def migrate(dsn: str) -> None:
     """Brings a database up to date by the service's own command."""
-    migration = await Process(dsn, {}).start("migrate")
-    _, errors = await migration.communicate()
-    assert migration.returncode == 0, errors
+    await Process(dsn, {}).migrate()

@@ -625,7 +625,7 @@ async def test_another_goes_on_after_a_kill(
                 return bool(made)
 
             await until(some_are_written, within_s=ENDS_WITHIN_S)
-        await service.end(kill=True)
+        await service.stop(kill=True)
     row = await tables.fetchrow(
         "SELECT state, lease_until - now() AS lease FROM jobs WHERE id = $1",
         UUID(job["id"]),

@@ -155,7 +155,7 @@ async def test_all_or_nothing(
             writing = asyncio.create_task(write(ada, told))
             await until(blocked.begun)
             if killed:
-                await running.end(kill=True)
+                await running.stop(kill=True)
             for pid in await blocked.pids():
                 await database.execute("SELECT pg_terminate_backend($1)", pid)
             with suppress(httpx2.HTTPError, AssertionError):

@@ -320,7 +320,7 @@ async def test_a_replica_killed_amid_an_import(
             await http.get(f"{PREFIX}/stats", params={"agent_id": agent})
         telling = asyncio.create_task(take_in(service))
         await until(some_are_there)
-        await service.end(kill=True)
+        await service.stop(kill=True)
         await asyncio.gather(telling, return_exceptions=True)
     async with process(memory_dsn, **settings) as service, service.client() as http:
         query = "SELECT seq FROM memories WHERE agent_id = $1"

@@ -8,16 +8,15 @@ import json
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 from tests.integration.test_memory.replicas import migrate
+from tests.support.servers import own_primary
 
 from devstack.database import bootstrap
-from devstack.postgres import Postgres
 from memory_service.stores.queries import QUERIES
 
 MEMORIES = 40_000
@@ -105,17 +104,14 @@ ANALYZE;
 @pytest_asyncio.fixture(scope="module")
 async def filled() -> AsyncIterator[asyncpg.Connection]:
     """A database of its own, with so much in it that it matters how it is read."""
-    with TemporaryDirectory(prefix="plans-", dir="/tmp") as name:
-        folder = Path(name)
-        folder.chmod(0o711)
-        async with Postgres.primary(folder) as server:
-            dsn = (await bootstrap(server))["memory"]
-            await migrate(dsn)
-            connection = await asyncpg.connect(dsn)
-            await connection.execute(FILL)
-            await connection.execute("REFRESH MATERIALIZED VIEW memory_counts")
-            yield connection
-            await connection.close()
+    async with own_primary() as server:
+        dsn = (await bootstrap(server))["memory"]
+        await migrate(dsn)
+        connection = await asyncpg.connect(dsn)
+        await connection.execute(FILL)
+        await connection.execute("REFRESH MATERIALIZED VIEW memory_counts")
+        yield connection
+        await connection.close()
 
 
 def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -57,7 +57,7 @@ async def test_what_was_acknowledged_survives_a_kill(
     async with running.client() as http:
         telling = [asyncio.create_task(tell(http, teller)) for teller in range(4)]
         await until(enough)
-        await running.end(kill=True)
+        await running.stop(kill=True)
         results = await asyncio.gather(*telling, return_exceptions=True)
     assert all(isinstance(result, httpx2.HTTPError) for result in results)
     async with (
@@ -174,7 +174,7 @@ async def test_it_is_alive_before_it_is_ready(memory_dsn: str, check: str) -> No
             recalled = await http.post(f"{PREFIX}/recall", json={"query": "x"})
             assert recalled.status_code == 503
     finally:
-        await service.end()
+        await service.stop()
 
 
 async def test_metrics_have_their_names(running: Process, agent: str) -> None:

@@ -403,7 +403,7 @@ async def test_a_process_is_back_with_all_it_had(
 
         await until(saved)
         told = await ada.tell("the one of which nobody knows")
-        await before.end(kill=kill)
+        await before.stop(kill=kill)
     async with process(memory_dsn, **settings) as after, after.client() as http:
         ada = Caller(http, agent)
         best, *_ = await ada.recall("of which nobody knows", mode="semantic")
@@ -435,7 +435,7 @@ async def test_a_process_killed_while_it_builds_and_saves(
     async with process(memory_dsn, **settings) as before, before.client() as http:
         await Caller(http, large_agent).until_open()
         await until(reached, within_s=30)
-        await before.end(kill=True)
+        await before.stop(kill=True)
     async with process(memory_dsn, **settings) as after, after.client() as http:
         ada = Caller(http, large_agent)
         await ada.until_open()

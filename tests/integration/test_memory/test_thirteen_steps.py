@@ -58,7 +58,7 @@ class World:
         return Caller(http, self.agent_id)
 
     async def restart(self, service: Process, *, kill: bool = False) -> Caller:
-        await service.end(kill=kill)
+        await service.stop(kill=kill)
         await service.start()
         return await self.caller(service)
 
@@ -83,7 +83,7 @@ async def world(
             }
             service = Process(memory_dsn, settings)
             await service.start()
-            stack.push_async_callback(service.end, kill=True)
+            stack.push_async_callback(service.stop, kill=True)
             services.append(service)
         clients = await stack.enter_async_context(AsyncExitStack())
         first, second = services
@@ -217,7 +217,7 @@ async def test_every_way_back(world: World, forgotten: bool) -> None:
     ada = await world.restart(world.first)
     await assert_unknown(ada, ids, seq)
     # 7. Nor after a crash, with the snapshot of before.
-    await world.first.end(kill=True)
+    await world.first.stop(kill=True)
     shutil.rmtree(world.folder)
     shutil.copytree(old, world.folder)
     ada = await world.restart(world.first, kill=True)

@@ -372,7 +372,7 @@ async def test_the_command_outlives_a_killed_service(
     async with process(memory_dsn, SAFETY_URL=safety_server.address) as service:
         sending = asyncio.create_task(send(file, address(service), agent))
         await until(some_stored)
-        await service.end(kill=True)
+        await service.stop(kill=True)
         assert await stored() < lines_sent
         await service.start()
         code, failures, said = await sending

@@ -5,14 +5,8 @@ from typing import Any
 
 from contracts.agent import AgentPatch, AgentPut, Budget, StreamSettings
 from contracts.base import Contract
-from contracts.memory import (
-    MemoryBatchRequest,
-    MemoryPatch,
-    MemoryWrite,
-    RecallFilters,
-    RecallRequest,
-    SignedVerdict,
-)
+from contracts.memory import MemoryBatchRequest, MemoryPatch, MemoryWrite, SignedVerdict
+from contracts.recall import RecallFilters, RecallRequest
 from contracts.safety import ValidateBatchRequest, ValidateRequest
 from contracts.thought import GenerateBatchRequest, GenerateRequest
 

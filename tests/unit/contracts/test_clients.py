@@ -16,9 +16,9 @@ from contracts.memory import (
     MemoryLookupRequest,
     MemoryType,
     MemoryWrite,
-    RecallRequest,
 )
 from contracts.problem import ServiceError
+from contracts.recall import RecallRequest
 from contracts.safety import ValidateBatchRequest, ValidateRequest
 
 VERDICT = {

@@ -4,15 +4,9 @@ import pytest
 
 from contracts.fakes import FakeMemory, FakeSafety
 from contracts.ids import new_id
-from contracts.memory import (
-    Evidence,
-    MemoryBatchRequest,
-    MemoryType,
-    MemoryWrite,
-    RecallFilters,
-    RecallRequest,
-)
+from contracts.memory import Evidence, MemoryBatchRequest, MemoryType, MemoryWrite
 from contracts.problem import ServiceError
+from contracts.recall import RecallFilters, RecallRequest
 from contracts.safety import ValidateBatchRequest, ValidateRequest
 
 

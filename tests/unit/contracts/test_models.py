@@ -9,7 +9,16 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from tests.unit.contracts.messages import LEAST, MEMORY, read
 
-from contracts import agent, base, memory, problem, safety, thought
+from contracts import (
+    agent,
+    base,
+    forgetting,
+    memory,
+    problem,
+    recall,
+    safety,
+    thought,
+)
 from contracts.agent import AgentPatch, AgentPut, Budget, StreamSettings
 from contracts.base import Answer, Contract
 from contracts.memory import (
@@ -17,10 +26,9 @@ from contracts.memory import (
     MemoryBatchRequest,
     MemoryPatch,
     MemoryWrite,
-    RecallFilters,
-    RecallRequest,
     SignedVerdict,
 )
+from contracts.recall import RecallFilters, RecallRequest
 from contracts.safety import CategoryHit, ValidateBatchRequest, ValidateRequest
 from contracts.thought import GenerateBatchRequest, GenerateRequest
 
@@ -28,7 +36,7 @@ from contracts.thought import GenerateBatchRequest, GenerateRequest
 def all_models() -> list[type[BaseModel]]:
     return [
         value
-        for module in (agent, base, memory, safety, thought)
+        for module in (agent, base, forgetting, memory, recall, safety, thought)
         for _, value in inspect.getmembers(module, inspect.isclass)
         if issubclass(value, (Contract, Answer)) and value not in {Contract, Answer}
     ]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from thought_generator.domain.feed import Feed
-from thought_generator.models import Event, Told
+from thought_generator.models.feed import Event, Told
 
 WAIT_S = 5.0
 

@@ -18,7 +18,7 @@ from thought_generator.errors import (
     EngineEndUnknown,
     EngineUnavailable,
 )
-from thought_generator.models import Prompt, Usage
+from thought_generator.models.prompts import Prompt, Usage
 from thought_generator.providers import anthropic as engine_module
 from thought_generator.providers import breaker as breaker_module
 from thought_generator.providers import server as server_module

@@ -10,7 +10,7 @@ from tests.support.messages import Model, scripted_model
 
 from thought_generator.context import make_engines
 from thought_generator.errors import EngineAnswerUnusable, EngineUnavailable
-from thought_generator.models import Prompt, Usage
+from thought_generator.models.prompts import Prompt, Usage
 from thought_generator.providers.anthropic import AnthropicEngine
 from thought_generator.settings import Settings
 

@@ -1,5 +1,6 @@
 """Costs to the cent, nothing called without a reservation, rung after rung."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -21,18 +22,16 @@ from thought_generator.errors import (
     EngineUnavailable,
     PriceUnknown,
 )
-from thought_generator.models import (
-    Agent,
-    AgentState,
-    Completion,
+from thought_generator.models.agents import Agent, AgentState
+from thought_generator.models.budget import (
     Limits,
     Offer,
     Payment,
     Reserved,
     Rung,
     Standing,
-    Usage,
 )
+from thought_generator.models.prompts import Completion, Usage
 from thought_generator.settings import DEFAULT_MODEL, Price, Settings
 
 PRICE = Price(input=1.0, output=5.0, cache_read=0.1, cache_write=1.25)
@@ -86,6 +85,7 @@ class Ledger:
         self.away = False
         self.reserved: dict[UUID, Offer] = {}
         self.settled: list[Payment] = []
+        self.looks = 0
 
     async def reserve(
         self, agent_id: str, reservation: UUID, offers: Sequence[Offer]
@@ -116,6 +116,7 @@ class Ledger:
         )
 
     async def pressed(self) -> list[tuple[Limits, float, bool]]:
+        self.looks += 1
         return [
             (AGENT.limits, 0.85, False),
             (AGENT.limits, 0.7, True),
@@ -286,9 +287,13 @@ def test_rungs_share_the_way_to_the_limit(
 
 
 async def test_agents_are_counted_by_the_rung_in_force() -> None:
-    governor = governor_of(Ledger("1"))
-    counts = [await governor.agents_on(rung) for rung in Rung]
-    assert counts == [1, 0, 1, 1]
+    ledger = Ledger("1")
+    governor = governor_of(ledger)
+    for looks in (1, 2):
+        counts = await asyncio.gather(*map(governor.agents_on, Rung))
+        assert counts == [1, 0, 1, 1]
+        # Measured at once, they are looked up once.
+        assert ledger.looks == looks
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from contracts.agent import MAX_STREAMS, AgentPatch
 from servicekit.errors import InvalidRequest
-from thought_generator.models import Agent, AgentState, Doze, Limits, Stream
+from thought_generator.models.agents import Agent, AgentState, Doze, Stream
+from thought_generator.models.budget import Limits
 from thought_generator.routes.conversion import agent_answer, patched
 
 

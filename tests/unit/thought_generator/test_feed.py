@@ -12,7 +12,7 @@ from thought_generator.domain import live as live_module
 from thought_generator.domain.feed import PAGE_EVENTS, Feed
 from thought_generator.domain.live import LiveFeed
 from thought_generator.domain.tail import MAX_TAIL_EVENTS, MAX_TAIL_NOTICES
-from thought_generator.models import Event, FeedEnd, Notice, Told
+from thought_generator.models.feed import Event, FeedEnd, Notice, Told
 from thought_generator.stores.thoughts import ThoughtStore
 
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 from uuid import uuid4
 
 from thought_generator.domain.focus import THEMES, Attention
-from thought_generator.models import Draft, Recalled, Usage
+from thought_generator.models.prompts import Recalled, Usage
+from thought_generator.models.thoughts import Draft
 
 
 def attention(seed: int = 1) -> Attention:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support import messages as api
 
 from thought_generator.errors import EngineAnswerUnusable
-from thought_generator.models import Usage
+from thought_generator.models.prompts import Usage
 from thought_generator.providers import messages as module
 from thought_generator.providers.messages import (
     Answer,

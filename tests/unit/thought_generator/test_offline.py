@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from thought_generator.models import Completion, Prompt, Recalled, Usage
+from thought_generator.models.prompts import Completion, Prompt, Recalled, Usage
 from thought_generator.providers.composing.novelty import grams_of, jaccard
 from thought_generator.providers.engine import Engine
 from thought_generator.providers.offline import OfflineEngine

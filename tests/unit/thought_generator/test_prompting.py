@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from thought_generator.models import Prompt, Recalled
+from thought_generator.models.prompts import Prompt, Recalled
 from thought_generator.prompting import (
     INSTRUCTIONS,
     context_digest,

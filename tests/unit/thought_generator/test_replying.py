@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from thought_generator.models import Prompt, Recalled, Turn
+from thought_generator.models.prompts import Prompt, Recalled, Turn
 from thought_generator.prompting import (
     CONVERSATION,
     context_digest,

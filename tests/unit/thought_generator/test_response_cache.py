@@ -9,7 +9,7 @@ import pytest
 
 from thought_generator.domain import cache as cache_module
 from thought_generator.domain.cache import SHARED_PREFIX, TTL_S, ResponseCache
-from thought_generator.models import Completion, Usage
+from thought_generator.models.prompts import Completion, Usage
 
 ANSWER = Completion("Bees sleep.", "end_turn", "anthropic", "m", Usage(400, 28))
 FREE = Completion("Bees sleep.", "end_turn", "anthropic", "m")

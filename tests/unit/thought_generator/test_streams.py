@@ -20,7 +20,9 @@ from thought_generator.errors import (
     Fenced,
     SafetyUnavailable,
 )
-from thought_generator.models import Doze, Lease, Notice, Signs
+from thought_generator.models.agents import Doze
+from thought_generator.models.feed import Notice
+from thought_generator.models.leases import Lease, Signs
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

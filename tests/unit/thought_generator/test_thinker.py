@@ -23,17 +23,10 @@ from thought_generator.errors import (
     QueueFull,
     SafetyUnavailable,
 )
-from thought_generator.models import (
-    Agent,
-    AgentState,
-    Completion,
-    Draft,
-    Limits,
-    Prompt,
-    Reserved,
-    Standing,
-    Stream,
-)
+from thought_generator.models.agents import Agent, AgentState, Stream
+from thought_generator.models.budget import Limits, Reserved, Standing
+from thought_generator.models.prompts import Completion, Prompt
+from thought_generator.models.thoughts import Draft
 
 AGENT = Agent(
     "default",

@@ -12,9 +12,8 @@ from contracts.memory import (
     MemoryLookup,
     MemoryLookupRequest,
     MemoryType,
-    RecallRequest,
-    RecallResponse,
 )
+from contracts.recall import RecallRequest, RecallResponse
 from contracts.safety import (
     ValidateBatchRequest,
     ValidateBatchResponse,

@@ -17,12 +17,9 @@ from contracts.memory import (
     MemoryLookupRequest,
     MemoryType,
     MemoryWrite,
-    RecalledMemory,
-    RecallRequest,
-    RecallResponse,
-    RecallScores,
 )
 from contracts.problem import URN_PREFIX, Problem, ServiceError
+from contracts.recall import RecalledMemory, RecallRequest, RecallResponse, RecallScores
 from contracts.safety import (
     ValidateBatchRequest,
     ValidateRequest,

@@ -1,10 +1,10 @@
-"""memory-service's messages."""
+"""What memory-service keeps, lists and consolidates."""
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt
 
 from contracts.base import (
     DEFAULT_AGENT_ID,
@@ -12,7 +12,6 @@ from contracts.base import (
     Answer,
     Contract,
     Metadata,
-    PageSize,
     ScopeId,
     Score,
     Text,
@@ -24,12 +23,9 @@ from contracts.problem import Problem
 __all__ = [
     "MAX_BATCH_MEMORIES",
     "MAX_CONTENT_CHARS",
-    "MAX_QUERY_CHARS",
     "CacheState",
     "ConsolidateRequest",
     "Evidence",
-    "ForgetRequest",
-    "ForgetResponse",
     "IndexState",
     "Job",
     "KeptMemory",
@@ -47,27 +43,14 @@ __all__ = [
     "MemoryStats",
     "MemoryType",
     "MemoryWrite",
-    "RecallFilters",
-    "RecallMode",
-    "RecallRequest",
-    "RecallResponse",
-    "RecallScores",
-    "RecalledMemory",
     "SignedVerdict",
-    "Tombstone",
-    "TombstoneKind",
-    "TombstoneList",
 ]
 
 MAX_BATCH_MEMORIES = 1000
 # A memory is a passage, not a document.
 MAX_CONTENT_CHARS = 32_768
-# Beyond it a query says nothing more: the embedder reads 256 tokens.
-MAX_QUERY_CHARS = 8_192
 # Ten years; longer is what `pinned` is for.
 MAX_TTL_SECONDS = 315_360_000
-# Query parameters of one statement.
-MAX_FILTER_VALUES = 10_000
 # A thought recalls a few memories.
 MAX_SOURCES = 100
 
@@ -89,14 +72,6 @@ class Evidence(StrEnum):
     OBSERVED = "observed"
     INFERRED = "inferred"
     THOUGHT = "thought"
-
-
-class RecallMode(StrEnum):
-    """Which arms search."""
-
-    HYBRID = "hybrid"
-    SEMANTIC = "semantic"
-    KEYWORD = "keyword"
 
 
 class SignedVerdict(Contract):
@@ -246,47 +221,6 @@ class MemoryHistory(Answer):
     next_cursor: str | None
 
 
-class RecallFilters(Contract):
-    """Only memories that meet all of them; a list means any of its values."""
-
-    memory_type: MemoryType | list[MemoryType] | None = None
-    user_id: ScopeId | None = None
-    session_id: ScopeId | None = None
-    since: Timestamp | None = None
-    until: Timestamp | None = None
-    min_importance: Unit | None = None
-    metadata: Metadata | None = None
-    evidence: Evidence | list[Evidence] | None = None
-
-
-class RecallRequest(Contract):
-    """What to remember about."""
-
-    query: Annotated[Text, Field(max_length=MAX_QUERY_CHARS)]
-    agent_id: AgentId = DEFAULT_AGENT_ID
-    limit: PageSize = 10
-    mode: RecallMode = RecallMode.HYBRID
-    filters: RecallFilters = Field(default_factory=RecallFilters)
-    min_score: Score | None = None
-    include_history: StrictBool = False
-
-
-class RecallScores(Answer):
-    """The parts of a score; None where that arm did not see the memory."""
-
-    semantic: float | None
-    keyword: float | None
-    recency: float | None
-    importance: float | None
-
-
-class RecalledMemory(Memory):
-    """A memory and how well it answers."""
-
-    score: float
-    scores: RecallScores
-
-
 class IndexState(Answer):
     """The index that answered; `seq` is the last change it holds."""
 
@@ -294,20 +228,6 @@ class IndexState(Answer):
     vectors: int
     seq: int
     lag: int | None = None
-
-
-class RecallResponse(Answer):
-    """Best first.
-
-    `confidence` is from 0 to 1: below 0.5 what was asked is more likely about something
-    that the agent has no memory of.
-    """
-
-    memories: list[RecalledMemory]
-    # One of an earlier version, met during an upgrade, says nothing of it.
-    confidence: float = 1.0
-    took_ms: float
-    index: IndexState
 
 
 class CacheState(Answer):
@@ -353,60 +273,3 @@ class Job(Answer):
     progress: dict[str, int]
     result: dict[str, int] | None
     error: str | None
-
-
-class ForgetRequest(Contract):
-    """What to forget for good: a value, or all memories that meet the filters.
-
-    A value is met by every memory that has its words one after the other, in whatever
-    writing; so choose one that says what is to go ("Carla Rossi", not "Carla").
-    """
-
-    agent_id: AgentId = DEFAULT_AGENT_ID
-    value: Annotated[Text, Field(max_length=MAX_CONTENT_CHARS)] | None = None
-    filters: RecallFilters | None = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.value is None) == (self.filters is None):
-            raise ValueError("give either a value or filters")
-        if self.filters is not None and not self.filters.model_dump(exclude_none=True):
-            raise ValueError("filters must name at least one condition")
-        return self
-
-
-class ForgetResponse(Answer):
-    """How many memories were forgotten, and what went with them.
-
-    `versions` are past versions, `derived` what was made from a forgotten memory,
-    `tombstones` the values that nobody can write any more.
-    """
-
-    memories: int
-    versions: int
-    derived: int
-    tombstones: int
-
-
-class TombstoneKind(StrEnum):
-    """Whether a value was deleted, or is forgotten whoever feeds it again."""
-
-    DELETED = "deleted"
-    FORGOTTEN = "forgotten"
-
-
-class Tombstone(Answer):
-    """A value that does not come back; what it was is not kept."""
-
-    id: UUID
-    agent_id: str
-    kind: TombstoneKind
-    created_at: Timestamp
-    created_by: str
-
-
-class TombstoneList(Answer):
-    """A page, newest first; `next_cursor` is null at the end."""
-
-    records: list[Tombstone]
-    next_cursor: str | None

@@ -15,8 +15,9 @@ from contracts.base import (
     Text,
     Timestamp,
 )
-from contracts.memory import MAX_CONTENT_CHARS, RecallScores
+from contracts.memory import MAX_CONTENT_CHARS
 from contracts.problem import Problem
+from contracts.recall import RecallScores
 from contracts.safety import CategoryHit, VerdictName
 
 __all__ = [

@@ -39,7 +39,9 @@ from thought_generator.metrics import (
     LIVENESS_RATIO,
     STREAMS_ENABLED,
 )
-from thought_generator.models import Event, Rung, Thought
+from thought_generator.models.budget import Rung
+from thought_generator.models.feed import Event
+from thought_generator.models.thoughts import Thought
 from thought_generator.providers.news import ValkeyNews
 from thought_generator.providers.offline import OfflineEngine
 from thought_generator.settings import Settings

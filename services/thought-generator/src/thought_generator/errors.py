@@ -19,7 +19,7 @@ from servicekit.errors import (
     Overloaded,
     Unavailable,
 )
-from thought_generator.models import Usage
+from thought_generator.models.prompts import Usage
 
 
 class AgentUnknown(NotFound):

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from thought_generator.models import Prompt, PromptPart, Recalled, Stable, Turn
+from thought_generator.models.prompts import Prompt, PromptPart, Recalled, Stable, Turn
 
 # Part of every cache key and of a thought's explanation: raise it with any change here.
 PROMPT_VERSION = "2"

@@ -16,14 +16,8 @@ from contracts.base import (
     Timestamp,
     Unit,
 )
-from contracts.memory import (
-    MAX_CONTENT_CHARS,
-    MAX_QUERY_CHARS,
-    Evidence,
-    MemoryType,
-    RecallFilters,
-    RecallMode,
-)
+from contracts.memory import MAX_CONTENT_CHARS, Evidence, MemoryType
+from contracts.recall import MAX_QUERY_CHARS, RecallFilters, RecallMode
 
 WhoseMind = Annotated[AgentId, Field(description="Whose memory; see the user's setup.")]
 

@@ -8,14 +8,8 @@ from fastapi import Response
 
 from contracts.call import request_id
 from contracts.ids import new_id
-from contracts.memory import (
-    Evidence,
-    MemoryPatch,
-    MemoryType,
-    MemoryWrite,
-    RecallFilters,
-    RecallRequest,
-)
+from contracts.memory import Evidence, MemoryPatch, MemoryType, MemoryWrite
+from contracts.recall import RecallFilters, RecallRequest
 from memory_service.domain.importance import estimate_importance
 from memory_service.models.memories import (
     MEMORY_FIELDS,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
-from contracts.memory import ForgetRequest, ForgetResponse, TombstoneList
+from contracts.forgetting import ForgetRequest, ForgetResponse, TombstoneList
 from memory_service.routes.conversion import SEQ_HEADER, JsonAnswer, to_filters
 from memory_service.routes.documents import SEQ_DOCUMENTED
 from memory_service.routes.parameters import (

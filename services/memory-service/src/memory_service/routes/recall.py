@@ -4,7 +4,7 @@ import time
 
 from fastapi import Request, Response
 
-from contracts.memory import RecallRequest, RecallResponse
+from contracts.recall import RecallRequest, RecallResponse
 from memory_service.models.recall import Recollection
 from memory_service.routes.conversion import (
     JsonAnswer,

@@ -13,7 +13,9 @@ from fastapi import Request, Response
 from pydantic import ValidationError
 
 from contracts.base import Contract
-from contracts.memory import ForgetRequest, MemoryWrite, RecallRequest
+from contracts.forgetting import ForgetRequest
+from contracts.memory import MemoryWrite
+from contracts.recall import RecallRequest
 from memory_service.routes import forgetting, memories, recall
 from memory_service.routes.arguments import Forget, Recall, Recent, Remember
 from servicekit.auth import Caller

@@ -6,7 +6,7 @@ from dataclasses import replace
 from servicekit.errors import Conflict
 from thought_generator.domain.gate import Gate
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import Agent
+from thought_generator.models.agents import Agent
 from thought_generator.stores.agents import AgentStore
 
 # A change that others overtook is made again on what they stored.

@@ -11,15 +11,10 @@ from thought_generator.domain.queue import EngineQueue
 from thought_generator.domain.usable import check_usable
 from thought_generator.errors import BudgetSpent, EngineUnavailable
 from thought_generator.metrics import RESPONSE_CACHE
-from thought_generator.models import (
-    Agent,
-    Completion,
-    ModelOut,
-    Payment,
-    Prompt,
-    Rung,
-    Usage,
-)
+from thought_generator.models.agents import Agent
+from thought_generator.models.budget import Payment, Rung
+from thought_generator.models.prompts import Completion, Prompt, Usage
+from thought_generator.models.thoughts import ModelOut
 from thought_generator.prompting import system_text, user_text
 from thought_generator.providers.engine import Engine
 

@@ -9,7 +9,7 @@ from thought_generator.domain.dozes import Dozes
 from thought_generator.domain.pace import Pace
 from thought_generator.errors import Fenced
 from thought_generator.metrics import BEATS_SKIPPED
-from thought_generator.models import Lease
+from thought_generator.models.leases import Lease
 
 # A stream that is always behind says so this often.
 BEHIND_LOG_EVERY_S = 60.0

@@ -11,6 +11,7 @@ import structlog
 
 from contracts.ids import new_id
 from servicekit.errors import AppError
+from thought_generator.domain.flights import Flights
 from thought_generator.domain.ladder import Ladder
 from thought_generator.domain.prices import Price, cost_usd, worst_usd
 from thought_generator.errors import (
@@ -20,17 +21,16 @@ from thought_generator.errors import (
     PriceUnknown,
 )
 from thought_generator.metrics import COST_USD, TOKENS
-from thought_generator.models import (
-    Agent,
-    Completion,
+from thought_generator.models.agents import Agent
+from thought_generator.models.budget import (
     Limits,
     Offer,
     Payment,
     Reserved,
     Rung,
     Standing,
-    Usage,
 )
+from thought_generator.models.prompts import Completion, Usage
 
 # What a server adds around our text: roles, separators, a preamble, the format.
 OVERHEAD_TOKENS = 512
@@ -99,6 +99,7 @@ class Governor:
         self._budgets = budgets
         self._find_price = find_price
         self._ladder = ladder
+        self._looks: Flights[list[tuple[Limits, float, bool]]] = Flights()
 
     async def spend(self, agent: Agent, calls: Sequence[Call]) -> Bought:
         """Makes the first of `calls` that the agent's budget allows; a second one is
@@ -156,8 +157,9 @@ class Governor:
         return replace(standing, rung=rung)
 
     async def agents_on(self, rung: Rung) -> float:
-        """How many agents are on this rung now."""
-        pressed = await self._budgets.pressed()
+        """How many agents are on this rung now; of several rungs at once it costs one
+        look at the budgets."""
+        pressed, _ = await self._looks.join("pressed", self._budgets.pressed)
         return sum(self._ladder.rung(*each) is rung for each in pressed)
 
     async def settle(self, agent_id: str, payment: Payment | None) -> None:

@@ -10,7 +10,7 @@ import orjson
 
 from thought_generator.domain.usable import is_usable
 from thought_generator.metrics import RESPONSE_CACHE
-from thought_generator.models import Completion, Usage
+from thought_generator.models.prompts import Completion, Usage
 
 # So long an answer may be given again; older it would be the thought of another time.
 TTL_S = 300

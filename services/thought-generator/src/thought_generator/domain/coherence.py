@@ -6,7 +6,7 @@ import structlog
 
 from servicekit.errors import AppError
 from thought_generator.metrics import LOOPS_BROKEN
-from thought_generator.models import Coherence, Thought
+from thought_generator.models.thoughts import Coherence, Thought
 from thought_generator.stores.coherence import CoherenceStore
 
 # What the score of an agent is over.

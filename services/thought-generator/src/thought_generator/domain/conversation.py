@@ -3,7 +3,10 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
+
+import orjson
 
 from contracts.clients import MemoryApi
 from contracts.ids import new_id
@@ -19,7 +22,7 @@ from servicekit.errors import AppError
 from servicekit.idempotency import Idempotency, IdempotencyKey
 from thought_generator.domain.asking import Question
 from thought_generator.domain.gate import Gate
-from thought_generator.domain.mind import Mind
+from thought_generator.domain.mind import Mind, names_of
 from thought_generator.domain.thinker import (
     MEMORIES_RECALLED,
     Clock,
@@ -34,16 +37,9 @@ from thought_generator.errors import (
     StreamUnknown,
 )
 from thought_generator.metrics import REFUSED
-from thought_generator.models import (
-    Agent,
-    Draft,
-    Origin,
-    Prompt,
-    Quoted,
-    Recalled,
-    Thought,
-    Turn,
-)
+from thought_generator.models.agents import Agent
+from thought_generator.models.prompts import Origin, Prompt, Quoted, Recalled, Turn
+from thought_generator.models.thoughts import Draft, Thought
 from thought_generator.prompting import CONVERSATION, context_digest, shown_turn
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.thoughts import ThoughtStore
@@ -100,8 +96,8 @@ class Conversation:
         Raises:
             AgentUnknown, StreamUnknown, Forgotten, and what Thinker.think raises.
         """
-        if key and (known := await self._idempotency.first_answer(key)) is not None:
-            return known.encode()
+        if key and (known := await self._first_answer(key)) is not None:
+            return known
         try:
             return await self._converse(
                 agent_id, message, session_id or str(new_id()), key
@@ -155,20 +151,32 @@ class Conversation:
     async def _commit(
         self, draft: Draft, heard: UUID, session_id: str, key: IdempotencyKey | None
     ) -> bytes:
-        def render(thought: Thought) -> bytes:
-            return self._render(thought, heard, session_id)
+        def names(reply: Thought) -> dict[str, Any]:
+            return {
+                "reply": names_of(reply),
+                "remembered": [str(heard)],
+                "session_id": session_id,
+            }
 
         if key is None:
             reply = await self._mind.commit(draft, None)
         else:
-            placed = await self._mind.commit_once(draft, key, render)
+            placed = await self._mind.commit_once(draft, key, names)
             if placed is None:
-                first = await self._idempotency.first_answer(key)
+                first = await self._first_answer(key)
                 assert first is not None
-                return first.encode()
+                return first
             reply = placed
         await self._mind.announce(reply, "converse")
-        return render(reply)
+        return self._render(reply, heard, session_id)
+
+    async def _first_answer(self, key: IdempotencyKey) -> bytes | None:
+        answer = await self._idempotency.first_answer(key)
+        if answer is None:
+            return None
+        names = orjson.loads(answer)
+        reply = await self._mind.answered(names["reply"])
+        return self._render(reply, UUID(names["remembered"][0]), names["session_id"])
 
     async def _remember(
         self, agent_id: str, session_id: str, message: str, clock: Clock

@@ -9,7 +9,9 @@ import structlog
 from servicekit.errors import AppError
 from thought_generator.errors import BlockedBySafety, BudgetSpent, EngineUnavailable
 from thought_generator.metrics import DOZES
-from thought_generator.models import Doze, Lease, Notice
+from thought_generator.models.agents import Doze
+from thought_generator.models.feed import Notice
+from thought_generator.models.leases import Lease
 
 # While something is out: the first pause, doubled up to the longest.
 FIRST_DOZE_S = 0.25

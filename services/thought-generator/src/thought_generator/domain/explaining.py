@@ -3,14 +3,8 @@
 from uuid import UUID
 
 from thought_generator.domain.recollection import Recollection
-from thought_generator.models import (
-    Basis,
-    Explanation,
-    Prompt,
-    Recalled,
-    Thought,
-    Turn,
-)
+from thought_generator.models.prompts import Prompt, Recalled, Turn
+from thought_generator.models.thoughts import Basis, Explanation, Thought
 from thought_generator.prompting import (
     PROMPT_VERSION,
     context_digest,

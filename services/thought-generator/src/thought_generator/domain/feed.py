@@ -19,7 +19,7 @@ from servicekit.errors import AppError, Unavailable
 from thought_generator.domain.flights import Flights
 from thought_generator.domain.tail import MAX_TAIL_EVENTS, Tail
 from thought_generator.metrics import LISTENERS, LISTENERS_CUT
-from thought_generator.models import Event, Notice, Told
+from thought_generator.models.feed import Event, Notice, Told
 
 MAX_LISTENERS = 2000
 # Of all tails together, however many agents are heard; the quietest give way.

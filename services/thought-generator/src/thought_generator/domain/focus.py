@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from thought_generator.domain.loops import Memory
-from thought_generator.models import Draft
+from thought_generator.models.thoughts import Draft
 
 # The stream's own last thoughts, enough to see a repetition coming.
 RECENT_THOUGHTS = 20

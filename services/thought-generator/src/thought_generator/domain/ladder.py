@@ -1,6 +1,6 @@
 """What an agent does about a budget that runs out: rung after rung."""
 
-from thought_generator.models import Limits, Rung
+from thought_generator.models.budget import Limits, Rung
 
 # How much longer a slower stream waits between two thoughts.
 SLOWER_FACTOR = 2.0

@@ -9,7 +9,7 @@ import orjson
 
 from thought_generator.domain.feed import Feed
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import Event, FeedEnd, Notice, Told
+from thought_generator.models.feed import Event, FeedEnd, Notice, Told
 from thought_generator.stores.thoughts import ThoughtStore
 
 # News may be lost with Valkey; the database is asked this often whether it was.
@@ -103,11 +103,13 @@ class LiveFeed:
                 await self._compare(agent_id, told, ends.get(agent_id))
 
     async def _compare(self, agent_id: str, told: int, end: FeedEnd | None) -> None:
-        if end is None or end.position < told:
+        if end is None:
             self._feed.end(agent_id, "removed")
+        elif not self._meet(agent_id, end.born_at):
             return
-        same = self._meet(agent_id, end.born_at)
-        if same and await self._feed.catch_up(agent_id, end.position):
+        elif end.position < told:
+            self._feed.end(agent_id, "restored")
+        elif await self._feed.catch_up(agent_id, end.position):
             self._news.reread(agent_id)
 
     def _meet(self, agent_id: str, born_at: datetime) -> bool:

@@ -3,8 +3,10 @@
 import random
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
+
+import orjson
 
 from contracts.clients import MemoryApi
 from contracts.memory import MemoryType
@@ -22,18 +24,13 @@ from thought_generator.domain.ladder import SLOWER_FACTOR
 from thought_generator.domain.outbox import Deliverer
 from thought_generator.domain.recollection import Recollection
 from thought_generator.domain.thinker import Occasion, Thinker
-from thought_generator.errors import StreamUnknown
+from thought_generator.errors import StreamUnknown, ThoughtUnknown
 from thought_generator.metrics import REFUSED, STOOD_IN, THOUGHT_SECONDS
-from thought_generator.models import (
-    Draft,
-    Event,
-    Explanation,
-    Lease,
-    Origin,
-    Outage,
-    Quoted,
-    Thought,
-)
+from thought_generator.models.agents import Outage
+from thought_generator.models.feed import Event
+from thought_generator.models.leases import Lease
+from thought_generator.models.prompts import Origin, Quoted
+from thought_generator.models.thoughts import Draft, Explanation, Thought
 from thought_generator.stores.agents import AgentStore
 from thought_generator.stores.thoughts import ThoughtStore
 
@@ -41,6 +38,11 @@ from thought_generator.stores.thoughts import ThoughtStore
 NEWS_PER_BEAT = 5
 # At the start of a stream: what was told last, so that it does not begin from nothing.
 NEWS_AT_START = 2
+
+
+def names_of(thought: Thought) -> dict[str, Any]:
+    """What is kept of an answer under its key: no text, which may be forgotten."""
+    return {"id": str(thought.id)}
 
 
 class Publisher(Protocol):
@@ -111,8 +113,8 @@ class Mind:
         max_tokens: int | None,
         key: IdempotencyKey | None,
     ) -> bytes:
-        if key and (known := await self._idempotency.first_answer(key)) is not None:
-            return known.encode()
+        if key and (known := await self._first_answer(key)) is not None:
+            return known
         try:
             thought = await self._request(
                 agent_id, stream, context, use_cache, max_tokens, key
@@ -122,10 +124,16 @@ class Mind:
             raise
         if thought is None:
             assert key is not None
-            first = await self._idempotency.first_answer(key)
+            first = await self._first_answer(key)
             assert first is not None
-            return first.encode()
+            return first
         return await self.announce(thought, "request")
+
+    async def _first_answer(self, key: IdempotencyKey) -> bytes | None:
+        answer = await self._idempotency.first_answer(key)
+        if answer is None:
+            return None
+        return self._render(await self.answered(orjson.loads(answer)))
 
     async def _request(
         self,
@@ -149,7 +157,7 @@ class Mind:
         draft = await self._thinker.think(agent, occasion)
         if key is None:
             return await self.commit(draft, None)
-        return await self.commit_once(draft, key, self._render)
+        return await self.commit_once(draft, key, names_of)
 
     async def commit(self, draft: Draft, lease: Lease | None) -> Thought:
         """Gives a draft its place, and settles what it cost whatever happens."""
@@ -158,13 +166,17 @@ class Mind:
                 return await self._thoughts.commit(draft, lease)
 
     async def commit_once(
-        self, draft: Draft, key: IdempotencyKey, render: Callable[[Thought], bytes]
+        self,
+        draft: Draft,
+        key: IdempotencyKey,
+        names: Callable[[Thought], dict[str, Any]],
     ) -> Thought | None:
-        """The same together with the answer to `key`; None if it has one already."""
+        """The same together with what the answer to `key` names; None if it has one
+        already."""
         async with self._governor.settled_on_failure(draft.agent_id, draft.payment):
             with span("commit"):
                 thought = await self._thoughts.commit_once(
-                    draft, key, lambda thought: render(thought).decode()
+                    draft, key, lambda thought: orjson.dumps(names(thought)).decode()
                 )
         if thought is None:
             # Another was quicker with the same key; this call was made all the same.
@@ -181,6 +193,15 @@ class Mind:
         self._deliverer.wake()
         await self._publisher.publish(thought.agent_id, event)
         return rendered
+
+    async def answered(self, names: dict[str, Any]) -> Thought:
+        """The thought that `names_of` named, with what it recalled as memory has it
+        now; ThoughtUnknown while its agent is being removed."""
+        thought = await self._thoughts.get(UUID(names["id"]))
+        if thought is None:
+            raise ThoughtUnknown(names["id"])
+        (filled,) = await self._recollection.fill([thought])
+        return filled
 
     async def thought(self, thought_id: UUID) -> Thought | None:
         """A thought by its id."""

@@ -3,7 +3,7 @@
 from decimal import ROUND_CEILING, Decimal
 from typing import Protocol
 
-from thought_generator.models import Usage
+from thought_generator.models.prompts import Usage
 
 PER_MILLION = Decimal(1_000_000)
 # What the database keeps; a part of it counts as a whole.

@@ -10,7 +10,7 @@ import structlog
 from contracts.clients import MemoryApi
 from contracts.memory import MAX_BATCH_MEMORIES, MemoryLookupRequest
 from contracts.problem import ServiceError
-from thought_generator.models import Thought
+from thought_generator.models.thoughts import Thought
 
 log = structlog.get_logger()
 

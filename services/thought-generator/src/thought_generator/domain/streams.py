@@ -16,7 +16,7 @@ from servicekit.errors import AppError
 from thought_generator.domain.beating import Beat, BeatingStream
 from thought_generator.domain.dozes import Dozes, Notices, Records
 from thought_generator.metrics import STREAMS
-from thought_generator.models import Lease, Signs
+from thought_generator.models.leases import Lease, Signs
 
 # How soon a change of an agent is felt here; a pause must work within a second.
 BREATH_S = 0.5

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from itertools import islice
 
-from thought_generator.models import Event, Notice
+from thought_generator.models.feed import Event, Notice
 
 # A listener that falls further behind reads from the database.
 MAX_TAIL_EVENTS = 64

@@ -9,14 +9,9 @@ from typing import Any
 
 from contracts.clients import MemoryApi
 from contracts.ids import new_id
-from contracts.memory import (
-    MAX_QUERY_CHARS,
-    Evidence,
-    RecallFilters,
-    RecallRequest,
-    RecallScores,
-)
+from contracts.memory import Evidence
 from contracts.problem import ServiceError
+from contracts.recall import MAX_QUERY_CHARS, RecallFilters, RecallRequest, RecallScores
 from contracts.safety import Verdict
 from servicekit.tracing import span
 from thought_generator.domain.asking import Asking, Question
@@ -24,7 +19,9 @@ from thought_generator.domain.budget import Governor
 from thought_generator.domain.gate import Gate
 from thought_generator.domain.usable import check_usable
 from thought_generator.errors import BlockedBySafety, MemoryUnavailable
-from thought_generator.models import Agent, Draft, Origin, Prompt, Recalled
+from thought_generator.models.agents import Agent
+from thought_generator.models.prompts import Origin, Prompt, Recalled
+from thought_generator.models.thoughts import Draft
 from thought_generator.prompting import CIRCLED, context_digest, instruction_for
 
 # What one thought can take in without losing its thread.

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from thought_generator.errors import EngineAnswerUnusable
-from thought_generator.models import Completion, Prompt, Usage
+from thought_generator.models.prompts import Completion, Prompt, Usage
 from thought_generator.prompting import system_text, user_text
 from thought_generator.providers.breaker import Breaker
 from thought_generator.providers.failures import Failed

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from thought_generator.models import Completion, Prompt
+from thought_generator.models.prompts import Completion, Prompt
 
 
 class Engine(Protocol):

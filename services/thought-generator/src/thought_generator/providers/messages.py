@@ -8,7 +8,7 @@ import orjson
 from jiter import from_json
 
 from thought_generator.errors import EngineAnswerUnusable
-from thought_generator.models import Usage
+from thought_generator.models.prompts import Usage
 
 # A thought is some kB. More is no answer to our question, and is not held in memory.
 MAX_ANSWER_BYTES = 8 * 1024 * 1024

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from redis.exceptions import RedisError, ResponseError
 
 from servicekit.metrics import CACHE_FAILURES
-from thought_generator.models import Event, Notice, Told
+from thought_generator.models.feed import Event, Notice, Told
 
 KEY = "claude-agi:feed:"
 # About as many events a stream; a listener that misses more reads from the database.

@@ -4,7 +4,7 @@ For trying, testing and load. It quotes and combines what was recalled; it knows
 nothing else, and what it says is labelled by the engine's name.
 """
 
-from thought_generator.models import Completion, Prompt
+from thought_generator.models.prompts import Completion, Prompt
 from thought_generator.providers.composing.composer import compose
 from thought_generator.providers.composing.replying import reply
 

@@ -20,7 +20,7 @@ from thought_generator.errors import (
     EngineEndUnknown,
     EngineUnavailable,
 )
-from thought_generator.models import Usage
+from thought_generator.models.prompts import Usage
 from thought_generator.providers.failures import Failed, failure_of, failure_within
 from thought_generator.providers.messages import Answer, Flood, bounded, events, parse
 

@@ -8,20 +8,11 @@ from uuid import UUID
 import orjson
 
 from contracts import agent as api
-from contracts.memory import RecallScores
+from contracts.recall import RecallScores
 from servicekit.errors import InvalidRequest
-from thought_generator.models import (
-    Agent,
-    AgentState,
-    Coherence,
-    Explanation,
-    Limits,
-    Outage,
-    Rung,
-    Standing,
-    Stream,
-    Thought,
-)
+from thought_generator.models.agents import Agent, AgentState, Outage, Stream
+from thought_generator.models.budget import Limits, Rung, Standing
+from thought_generator.models.thoughts import Coherence, Explanation, Thought
 
 SCORES = tuple(RecallScores.model_fields)
 DEFAULT_PERSONA = (

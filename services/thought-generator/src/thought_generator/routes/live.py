@@ -12,7 +12,7 @@ from contracts.base import DEFAULT_AGENT_ID, AgentId, StreamName
 from servicekit.app import api_router
 from servicekit.auth import Caller, caller_with
 from thought_generator.domain.live import LiveFeed
-from thought_generator.models import Event, Notice, Told
+from thought_generator.models.feed import Event, Notice, Told
 from thought_generator.routes.sse import EventStream, sse_event
 
 router = api_router("/api/thought", "thoughts")
@@ -39,8 +39,9 @@ async def live(
 
     An id that is still to come resumes from now on, as none does. Between thoughts
     come notices without an id: `doze` and `wake` of a stream, each once or never, and
-    last `end`, whose `reason` is `stopping` (resume elsewhere), `removed` (the agent)
-    or `slow` (nothing was read for 20 s).
+    last `end`, whose `reason` is `stopping` (resume elsewhere), `removed` (the agent;
+    its `id:` is 0, for one made anew begins at 1), `restored` (the database, to a
+    state from before what was told) or `slow` (nothing was read for 20 s).
     """
     caller.check_agent(agent_id)
     feed: LiveFeed = request.app.state.context.live
@@ -77,4 +78,9 @@ def _event(event: Event) -> bytes:
 
 def _notice(notice: Notice) -> bytes:
     named = {"stream": notice.stream} if notice.stream else {}
-    return sse_event(notice.kind, orjson.dumps({**named, **notice.data}))
+    return sse_event(notice.kind, orjson.dumps({**named, **notice.data}), _id(notice))
+
+
+def _id(notice: Notice) -> int | None:
+    """Who resumes after an agent was removed would bring a place in another feed."""
+    return 0 if notice.data.get("reason") == "removed" else None

@@ -9,16 +9,15 @@ import asyncpg
 
 from servicekit.database import Database, load_queries
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import (
+from thought_generator.models.agents import (
     Agent,
     AgentState,
     Doze,
-    Limits,
     OfflineStream,
     Outage,
-    Rung,
     Stream,
 )
+from thought_generator.models.budget import Limits, Rung
 
 SQL = load_queries("thought_generator.stores")
 # Milliseconds of work; an agent may have thought millions of times.

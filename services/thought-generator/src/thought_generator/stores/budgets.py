@@ -6,7 +6,7 @@ from uuid import UUID
 
 from servicekit.database import Database, load_queries
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import Limits, Offer, Payment, Reserved, Standing
+from thought_generator.models.budget import Limits, Offer, Payment, Reserved, Standing
 from thought_generator.stores.agents import read_limits
 
 SQL = load_queries("thought_generator.stores")

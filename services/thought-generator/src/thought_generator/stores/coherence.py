@@ -5,7 +5,7 @@ from uuid import UUID
 
 from servicekit.database import Database, load_queries
 from thought_generator.errors import AgentUnknown
-from thought_generator.models import Coherence
+from thought_generator.models.thoughts import Coherence
 
 SQL = load_queries("thought_generator.stores")
 

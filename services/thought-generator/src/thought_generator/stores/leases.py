@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import asyncpg
 
 from servicekit.database import Database, load_queries
-from thought_generator.models import Doze, Lease, Signs
+from thought_generator.models.agents import Doze
+from thought_generator.models.leases import Lease, Signs
 
 SQL = load_queries("thought_generator.stores")
 # Streams that one statement takes; whoever wants more asks again.

@@ -12,19 +12,10 @@ import asyncpg
 from servicekit.database import Database, load_queries
 from servicekit.idempotency import IdempotencyKey
 from thought_generator.errors import AgentUnknown, Fenced, StreamUnknown
-from thought_generator.models import (
-    Basis,
-    Draft,
-    FeedEnd,
-    Lease,
-    ModelOut,
-    Origin,
-    Previous,
-    Prompt,
-    Quoted,
-    Stable,
-    Thought,
-)
+from thought_generator.models.feed import FeedEnd
+from thought_generator.models.leases import Lease
+from thought_generator.models.prompts import Origin, Prompt, Quoted, Stable
+from thought_generator.models.thoughts import Basis, Draft, ModelOut, Previous, Thought
 from thought_generator.prompting import stable_of
 
 SQL = load_queries("thought_generator.stores")
@@ -170,9 +161,8 @@ class ThoughtStore:
             cached=draft.cached,
             context_digest=draft.context_digest,
             recalled=_recalled(draft),
-            safety=draft.safety,
-            usage=_usage(draft),
             stop_reason=draft.stop_reason,
+            # Also what was brought: who reads it again is to see the same, to the byte.
             **row,
         )
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from thought_generator.models import Recalled
+from thought_generator.models.prompts import Recalled
 from thought_generator.providers.composing.frames import Kinship
 from thought_generator.providers.composing.reading import Origin, Source, read
 

@@ -3,7 +3,7 @@
 from hashlib import blake2b
 from random import Random
 
-from thought_generator.models import Prompt
+from thought_generator.models.prompts import Prompt
 from thought_generator.providers.composing.clauses import shorten
 from thought_generator.providers.composing.drafting import Draw, write
 from thought_generator.providers.composing.gathering import gather

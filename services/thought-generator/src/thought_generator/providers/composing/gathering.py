@@ -3,7 +3,7 @@
 import re
 from random import Random
 
-from thought_generator.models import Prompt
+from thought_generator.models.prompts import Prompt
 from thought_generator.providers.composing.choosing import Chosen, choose
 from thought_generator.providers.composing.frames import Kinship
 from thought_generator.providers.composing.novelty import Recent

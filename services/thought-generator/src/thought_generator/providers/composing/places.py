@@ -3,7 +3,7 @@
 import re
 from random import Random
 
-from thought_generator.models import Prompt, Recalled
+from thought_generator.models.prompts import Prompt, Recalled
 from thought_generator.providers.composing.clauses import retell, shorten, words_of
 from thought_generator.providers.composing.novelty import Recent
 from thought_generator.providers.composing.reading import (

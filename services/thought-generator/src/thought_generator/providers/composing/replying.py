@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
-from thought_generator.models import Prompt, Recalled
+from thought_generator.models.prompts import Prompt, Recalled
 from thought_generator.providers.composing.clauses import (
     content_words,
     shorten,

@@ -70,7 +70,7 @@ thought AS (
         ),
         $15, $21, $22, $23, $24
     FROM chain, feed
-    RETURNING seq, previous_id, position, created_at, timings_ms
+    RETURNING seq, previous_id, position, created_at, safety, usage, timings_ms
 ),
 
 stable AS (
@@ -111,4 +111,4 @@ booked AS (
     WHERE b.agent_id = $1 AND b.day = $18
 )
 
-SELECT seq, previous_id, position, created_at, timings_ms FROM thought
+SELECT seq, previous_id, position, created_at, safety, usage, timings_ms FROM thought

@@ -1,8 +1,6 @@
 """safety-validator as a process on a real PostgreSQL, through its own door."""
 
 import asyncio
-import shutil
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +9,14 @@ import httpx2
 import orjson
 import pytest
 import pytest_asyncio
-from tests.support.validator import DEADLINE_S, SERVICE_KEY, Service, serving
+from tests.support.servers import own_primary
+from tests.support.validator import (
+    DEADLINE_S,
+    SERVICE_KEY,
+    Service,
+    migrated,
+    serving,
+)
 
 from contracts.safety import (
     MAX_BATCH_ITEMS,
@@ -20,8 +25,8 @@ from contracts.safety import (
     Verdict,
 )
 from contracts.verdicts import verdict_holds
-from devstack.database import DATABASE, bootstrap
-from devstack.postgres import Postgres, Primary
+from devstack.database import DATABASE
+from devstack.postgres import Primary
 from safety_validator.domain.decision_log import MAX_WAITING
 from safety_validator.domain.examiner import MAX_INLINE_CHARS
 from safety_validator.main import create_app
@@ -43,20 +48,14 @@ COUNT = "SELECT count(*) FROM safety.decisions"
 
 @pytest_asyncio.fixture(scope="module")
 async def primary() -> AsyncIterator[Primary]:
-    folder = Path(tempfile.mkdtemp(prefix="safety-", dir="/tmp"))
-    folder.chmod(0o711)
-    async with Postgres.primary(folder) as server:
+    """A PostgreSQL that may be stopped."""
+    async with own_primary() as server:
         yield server
-    shutil.rmtree(folder)
 
 
 @pytest_asyncio.fixture(scope="module")
 async def dsn(primary: Primary) -> str:
-    own = (await bootstrap(primary))["safety"]
-    migration = await Service(own).start("migrate")
-    _, errors = await migration.communicate()
-    assert migration.returncode == 0, errors
-    return own
+    return await migrated(primary)
 
 
 @pytest_asyncio.fixture(scope="module")
@@ -64,12 +63,6 @@ async def service(dsn: str) -> AsyncIterator[Service]:
     settings = {"SERVICE_KEY": SERVICE_KEY, "API_KEYS": orjson.dumps(KEYS).decode()}
     async with serving(dsn, **settings) as running:
         yield running
-
-
-@pytest_asyncio.fixture(scope="module")
-async def api(service: Service) -> AsyncIterator[httpx2.AsyncClient]:
-    async with service.client() as client:
-        yield client
 
 
 async def ask(api: httpx2.AsyncClient, content: str, **members: Any) -> Any:
@@ -306,7 +299,7 @@ async def test_a_stop_writes_what_waits(primary: Primary, dsn: str) -> None:
 
 
 async def test_long_texts_and_short_ones_at_once(api: httpx2.AsyncClient) -> None:
-    long = "The lamp on the pier is green. " * MAX_INLINE_CHARS
+    long = "The lamp on the pier is green. " * (MAX_INLINE_CHARS // 8)
     verdicts = await asyncio.gather(
         ask(api, long), ask(api, "tea"), ask(api, long + ATTACK), ask(api, ATTACK)
     )

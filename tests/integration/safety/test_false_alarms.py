@@ -21,7 +21,7 @@ SAMPLE = 50_000
 @pytest.fixture(scope="module")
 def shared() -> Path:
     """Evaluation data beside the checkout, or in SHARED_DIR."""
-    beside = Path(__file__).parents[3] / "shared"
+    beside = Path(__file__).parents[4] / "shared"
     folder = Path(os.environ.get("SHARED_DIR") or beside)
     if not (folder / "data" / "safety").is_dir():
         pytest.skip("needs evaluation data: set SHARED_DIR")

@@ -1,0 +1,1 @@
+"""What the domain speaks of; plain dataclasses, times in UTC, money in dollars."""
