@@ -7,8 +7,6 @@ import asyncpg
 import pytest
 from tests.integration.test_memory.replicas import PREFIX, Caller, Replica
 
-from contracts.ids import new_id
-
 SAME = [
     ("I like pears.", "I like pears."),
     ("I like pears.", "  i LIKE pears!"),
@@ -98,7 +96,7 @@ async def test_a_merge_is_a_mention(ada: Caller, database: asyncpg.Connection) -
         {"memory_type": "semantic"},
         {"evidence": "thought"},
         {"evidence": "inferred"},
-        {"id": str(new_id())},
+        {"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
         {"content": "A thing of another agent.", "agent_id": "agent-of-nobody-else"},
     ],
     ids=lambda fields: next(iter(fields)) + str(list(fields.values())[-1]),
