@@ -31,7 +31,8 @@ run: $(VENV)/local.stamp $(MODEL)/manifest.json ## starts the mind: databases, t
 
 .PHONY: test
 test: setup chart-tools mocks lint ## checks and tests everything
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile tests/unit tests/contract tests/chart $(PYTEST_FLAGS)
+	@$(BIN)/python -m pytest tests/integration $(PYTEST_FLAGS)
 
 .PHONY: lint
 lint: setup ## ruff, mypy --strict and the directions of imports

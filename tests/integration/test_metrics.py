@@ -48,8 +48,8 @@ Labels = frozenset[str]
 SUFFIXES = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
 THINKER = "thought-generator"
 AGENTS = "/api/thought/agents"
-# Gauges are measured every 15 s.
-MEASURED_S = 25.0
+# Gauges are measured every 15 s, on a busy machine later.
+MEASURED_S = 60.0
 JOB_S = 30.0
 SPEND = """
 INSERT INTO thinking.budgets (agent_id, day, spent_usd, reserved_tokens)
