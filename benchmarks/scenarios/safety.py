@@ -70,8 +70,11 @@ async def measure() -> list[Figure]:
         idle_mb = private_mb(pid)
         async with connected(address) as connection:
             figures = await _times(connection)
-            figures.append(await _beside_the_longest(address))
-            figures.append(await _throughput(address, pid))
+        figures.append(await _beside_the_longest(address))
+        figures.append(await _throughput(address, pid))
+        for figure in figures:
+            say(f"{figure.name}: {figure.measured:.4g} {figure.unit}")
+        async with connected(address) as connection:
             figures += await _quality(connection)
         figures += [
             Figure("private memory, idle", "MB", 120, idle_mb),
