@@ -13,7 +13,7 @@ from embedding.wordpiece import MAX_TOKENS
 
 Array = NDArray[np.float32]
 
-VOCABULARY = ["[UNK]", "[CLS]", "[SEP]", *"abcdefghij", "##a", "##b", "##c"]
+VOCABULARY = ["[UNK]", "[CLS]", "[SEP]", *"abcdefghij.", "##a", "##b", "##c"]
 LAYERS = 2
 WIDE = 768
 HEADS = 12

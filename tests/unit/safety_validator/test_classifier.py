@@ -23,13 +23,17 @@ from tests.support.classifier import (
 
 from contracts.safety import CategoryName, VerdictName
 from safety_validator.domain.calibration import Calibration
-from safety_validator.domain.classifier import MAX_INLINE_CHARS, Classifier
+from safety_validator.domain.classifier import (
+    MAX_INLINE_CHARS,
+    REREAD_WINDOWS,
+    Classifier,
+)
 from safety_validator.domain.in_force import PolicyInForce
 from safety_validator.domain.judge import Judge
 from safety_validator.domain.ngrams import BUCKETS
 from safety_validator.domain.views import views
 from safety_validator.domain.vocabulary import category as named
-from safety_validator.domain.windows import SINGLE_TOKENS, windows
+from safety_validator.domain.windows import SINGLE_TOKENS, WINDOW_TOKENS, windows
 from safety_validator.errors import ClassifierUnavailable, ModelRefused
 from safety_validator.metrics import WINDOWS_READ
 from safety_validator.models import (
@@ -210,6 +214,47 @@ async def test_a_flag_does_not_end_the_work_and_names_the_worst_window(
     assert injection.verdict is VerdictName.FLAG
     assert injection.span is not None
     assert injection.span[0] <= 800 < injection.span[1]
+
+
+# In a window of many words a suspect one counts for little, in its sentence for much.
+DILUTED = {"model": 1.0, "ngrams": 0.3, "bias": 0.0}
+SENTENCE = "a b c d e f g h i."
+SENTENCES_A_WINDOW = WINDOW_TOKENS // 10
+
+
+async def test_the_sentences_of_what_comes_nearest_to_an_alarm_are_read_again(
+    copied: Path, policy: RuleSet
+) -> None:
+    change_manifest(copied, stack=dict.fromkeys(HEADS, DILUTED))
+    count, place = 20 * SENTENCES_A_WINDOW, 9 * SENTENCES_A_WINDOW + 2
+    text = [SENTENCE] * count
+    text[place] = "a b c j d e f g h."
+    async with (
+        opened(copied, with_classifier(policy, FLAG, BLOCK)) as classifier,
+        windows_read(20 + 3),
+    ):
+        [finding] = await found(classifier, " ".join(text))
+    assert finding.verdict is VerdictName.BLOCK
+    start = place * (len(SENTENCE) + 1)
+    assert finding.span == (start, start + len(SENTENCE))
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (SINGLE_TOKENS // 10, 1),
+        (3 * SENTENCES_A_WINDOW, 3 + 3 * SENTENCES_A_WINDOW),
+        (40 * SENTENCES_A_WINDOW, 40 + REREAD_WINDOWS * SENTENCES_A_WINDOW),
+    ],
+)
+async def test_few_sentences_of_a_harmless_text_are_read_again(
+    folder: Path, policy: RuleSet, count: int, expected: int
+) -> None:
+    async with (
+        opened(folder, with_classifier(policy, FLAG, BLOCK)) as classifier,
+        windows_read(expected),
+    ):
+        assert not await found(classifier, " ".join([SENTENCE] * count))
 
 
 async def test_a_finding_in_a_decoded_view_is_where_the_code_is(

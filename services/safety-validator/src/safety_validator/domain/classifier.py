@@ -1,6 +1,7 @@
 """The layer that reads a text by a model, window by window."""
 
 import asyncio
+import heapq
 import math
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -17,12 +18,12 @@ from safety_validator.domain.lanes import Lanes
 from safety_validator.domain.ngrams import BUCKETS, ORDERS, NGrams
 from safety_validator.domain.plain_text import PlainText
 from safety_validator.domain.vocabulary import category
-from safety_validator.domain.windows import STRIDE_TOKENS, windows
+from safety_validator.domain.windows import STRIDE_TOKENS, sentences, windows
 from safety_validator.errors import ClassifierUnavailable, ModelRefused
 from safety_validator.metrics import WINDOWS_READ
-from safety_validator.models import Finding, Submission, Thresholds
+from safety_validator.models import Finding, Span, Submission, Thresholds
 from safety_validator.providers.encoder import Encoder, Stack
-from safety_validator.providers.freed_memory import give_back
+from safety_validator.providers.freed_memory import give_back, keep_at_hand
 from servicekit.errors import AppError
 
 __all__ = ["LAYER", "Classifier", "Model", "Reading"]
@@ -35,6 +36,9 @@ MAX_INLINE_CHARS = 2_048
 CHARS_A_TOKEN = 4
 # The n-grams of so many windows at once: a millisecond, and little memory.
 WINDOWS_A_SLICE = 256
+# An attack among harmless sentences is weaker than alone: of so many windows, those
+# that come nearest to an alarm, each sentence is read by itself.
+REREAD_WINDOWS = 6
 # Beyond it e^-x is nothing, or too large.
 _FARTHEST_LOGIT = 60.0
 
@@ -85,10 +89,11 @@ class Model:
             np.array(table.biases, dtype=np.float32),
         )
 
-    def windows(self, ids: NDArray[np.int32], view: int) -> list[_Window]:
-        """The windows of a view's tokens, in the order of the text."""
+    def windows(
+        self, ids: NDArray[np.int32], view: int, spans: Sequence[Span]
+    ) -> list[_Window]:
+        """Windows of a view's tokens, with what the n-grams say of each."""
         found: list[_Window] = []
-        spans = windows(len(ids))
         for at in range(0, len(spans), WINDOWS_A_SLICE):
             part = spans[at : at + WINDOWS_A_SLICE]
             first, last = part[0][0], part[-1][1]
@@ -127,6 +132,7 @@ class Reading:
         self._views = views
         self._limits = limits
         self._ids: list[NDArray[np.int32]] = []
+        self._ends: list[list[int]] = []
         # For each head the worst score, and where it is.
         self._worst = [(-1.0, _NOWHERE)] * len(limits)
         self._tokens = self._find_tokens()
@@ -147,24 +153,65 @@ class Reading:
             for part in self._model.encoder.ids(view.text):
                 parts.append(part)
                 yield
-            self._ids.append(np.concatenate(parts))
-        self.windows_left = sum(len(windows(len(ids))) for ids in self._ids)
+            ids = np.concatenate(parts)
+            self._ids.append(ids)
+            self._ends.append(self._model.encoder.ends(ids).tolist())
+        self.windows_left = sum(map(len, self._spans()))
+
+    def _spans(self) -> Iterator[list[Span]]:
+        for ids, ends in zip(self._ids, self._ends, strict=True):
+            yield windows(len(ids), ends)
 
     def _read(self) -> Iterator[None]:
         yield from self._tokens
-        waiting = self._suspects()
-        while waiting:
-            window = waiting.pop()
-            self.windows_left = len(waiting)
-            scores = self._model.scores(self._ids[window.view], window)
-            for head, score in enumerate(scores):
-                if score > self._worst[head][0]:
-                    self._worst[head] = score, window
-            if VerdictName.BLOCK in map(self._verdict, range(len(scores)), scores):
-                break
-            if waiting:
+        once: list[tuple[float, _Window]] = []
+        for window in self._each(self._suspects()):
+            if once:
                 yield
+            rate = self._alarm(window)
+            if rate is None:
+                break
+            once.append((rate, window))
+        else:
+            for window in self._each(self._sentences(once)):
+                yield
+                if self._alarm(window) is None:
+                    break
         self.findings = list(self._found())
+
+    def _each(self, waiting: list[_Window]) -> Iterator[_Window]:
+        while waiting:
+            self.windows_left = len(waiting)
+            yield waiting.pop()
+
+    def _alarm(self, window: _Window) -> float | None:
+        """Reads it: the lowest false-alarm rate of its scores, None if one blocks."""
+        scores = self._model.scores(self._ids[window.view], window)
+        for head, score in enumerate(scores):
+            if score > self._worst[head][0]:
+                self._worst[head] = score, window
+        if VerdictName.BLOCK in map(self._verdict, range(len(scores)), scores):
+            return None
+        heads = zip(self._model.heads, scores, strict=True)
+        return min(head.calibration.rate(score) for head, score in heads)
+
+    def _sentences(self, once: Sequence[tuple[float, _Window]]) -> list[_Window]:
+        """Those of the windows that came nearest to an alarm, the nearest last."""
+        if len(once) == 1:
+            return []
+        nearest = heapq.nsmallest(REREAD_WINDOWS, once, key=lambda read: read[0])
+        found = [
+            sentence
+            for _, (view, start, end, _) in nearest
+            for sentence in self._windows(
+                view, sentences((start, end), self._ends[view])
+            )
+        ]
+        found.reverse()
+        return found
+
+    def _windows(self, view: int, spans: Sequence[Span]) -> list[_Window]:
+        return self._model.windows(self._ids[view], view, spans)
 
     def _suspects(self) -> list[_Window]:
         """All windows of all views, the most suspicious last."""
@@ -172,8 +219,8 @@ class Reading:
             return [_Window(0, 0, len(self._ids[0]), self._model.no_words)]
         found = [
             window
-            for view, ids in enumerate(self._ids)
-            for window in self._model.windows(ids, view)
+            for view, spans in enumerate(self._spans())
+            for window in self._windows(view, spans)
         ]
         # Of equals the first in the text is read first.
         found.reverse()
@@ -291,6 +338,7 @@ class Classifier:
 
 
 def _loaded(folder: Path) -> Model:
+    keep_at_hand()
     model = Model(Encoder(folder))
     give_back()
     return model

@@ -28,6 +28,9 @@ FILES = frozenset({GRAPH_FILE, WEIGHTS_FILE, NGRAMS_FILE, VOCABULARY_FILE})
 # Words of a text that are looked up at once: a millisecond or two.
 PIECES_A_PART = 4_096
 
+# What ends a sentence, or stands for what was left out between two.
+ENDERS = frozenset(".!?;|。！？")
+
 # One for each head, in the manifest's order.
 Logits = Sequence[float]
 
@@ -99,6 +102,7 @@ class Encoder:
             self._wordpiece = WordPiece(tokens)
             self._first, self._last = tokens.index(FIRST), tokens.index(LAST)
             self.unknown = tokens.index(UNKNOWN)
+            self._enders = [n for n, token in enumerate(tokens) if token in ENDERS]
             self._session = open_session(folder / GRAPH_FILE)
             self._warm_up()
         except (OSError, ValueError, KeyError) as error:
@@ -112,6 +116,10 @@ class Encoder:
         pieces = self._wordpiece.encode_pieces(text)
         while part := list(islice(pieces, PIECES_A_PART)):
             yield np.fromiter(chain.from_iterable(p[2] for p in part), dtype=np.int32)
+
+    def ends(self, ids: NDArray[np.int32]) -> NDArray[np.int64]:
+        """The place behind each sentence, in order."""
+        return np.flatnonzero(np.isin(ids, self._enders)) + 1
 
     def place(self, text: str, window: Span) -> Span:
         """Where in the text a window of its tokens is, to the word."""
