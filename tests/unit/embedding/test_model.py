@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from resource import RUSAGE_THREAD, getrusage
 
 import numpy as np
 import pytest
@@ -122,3 +123,12 @@ def test_weights_are_mapped_not_copied(embedder: Embedder) -> None:
     embedder.embed(["load"])
     weights = default_folder() / WEIGHTS_FILE
     assert str(weights.resolve()) in Path("/proc/self/maps").read_text()
+
+
+def test_texts_cost_no_new_pages(embedder: Embedder) -> None:
+    """Given back to the kernel and fetched anew, they cost as much as the model."""
+    texts = ["word " * 120] * 50
+    embedder.embed(texts)
+    before = getrusage(RUSAGE_THREAD).ru_minflt
+    embedder.embed(texts)
+    assert getrusage(RUSAGE_THREAD).ru_minflt - before < len(texts)

@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from embedding.freed_memory import keep_at_hand
 from embedding.manifest import (
     DIMENSION,
     GRAPH_FILE,
@@ -50,6 +51,7 @@ class Embedder:
 
 def open_session(graph: Path) -> onnxruntime.InferenceSession:
     """A session that keeps to the caller's thread, its weights mapped from the file."""
+    keep_at_hand()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = _THREADS_PER_RUN
     options.inter_op_num_threads = _THREADS_PER_RUN

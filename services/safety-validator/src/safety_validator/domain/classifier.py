@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from contracts.safety import VerdictName
+from embedding.freed_memory import give_back
 from safety_validator.domain.calibration import Calibration
 from safety_validator.domain.in_force import PolicyInForce
 from safety_validator.domain.lanes import Lanes
@@ -23,7 +24,6 @@ from safety_validator.errors import ClassifierUnavailable, ModelRefused
 from safety_validator.metrics import WINDOWS_READ
 from safety_validator.models import Finding, Span, Submission, Thresholds
 from safety_validator.providers.encoder import Encoder, Stack
-from safety_validator.providers.freed_memory import give_back, keep_at_hand
 from servicekit.errors import AppError
 
 __all__ = ["LAYER", "Classifier", "Model", "Reading"]
@@ -338,7 +338,6 @@ class Classifier:
 
 
 def _loaded(folder: Path) -> Model:
-    keep_at_hand()
     model = Model(Encoder(folder))
     give_back()
     return model

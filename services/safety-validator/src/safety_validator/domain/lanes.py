@@ -16,8 +16,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
+from embedding.freed_memory import give_back
 from safety_validator.metrics import WINDOWS_WAITING
-from safety_validator.providers.freed_memory import give_back
 from servicekit.errors import Overloaded
 
 __all__ = ["SHORT_WINDOWS", "Lane", "Lanes", "Work"]

@@ -1,6 +1,5 @@
 """A part made anew in the background: without erased rows, freshly trained."""
 
-import ctypes
 import tempfile
 import threading
 from collections import deque
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import structlog
 
+from embedding.freed_memory import give_back
 from memory_service.models.vectors import Part
 from memory_service.providers.vectors.ivf import (
     BuildAborted,
@@ -107,7 +107,8 @@ class Build:
             made.ivf = self._train(rows, rows.count if self._compacts else end, threads)
         while self.source.rows.count - self._done > FINISHING_ROWS:
             self._catch_up(made)
-        _return_memory()
+        # What training used, 80 MB.
+        give_back()
         self._made = made
 
     def _train(self, rows: VectorRows, count: int, threads: int) -> Ivf | None:
@@ -149,13 +150,6 @@ class Build:
             made.remove(made.rows.seqs()[copies])
         elif made.ivf:
             made.ivf.remove(slots)
-
-
-def _return_memory() -> None:
-    """What training used goes back to the system, where glibc would keep 80 MB."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim:
-        trim(0)
 
 
 def reason_to_build(part: PartVectors) -> str | None:
