@@ -240,21 +240,64 @@ async def test_the_sentences_of_what_comes_nearest_to_an_alarm_are_read_again(
 
 
 @pytest.mark.parametrize(
-    ("count", "expected"),
+    ("bias", "count", "expected"),
     [
-        (SINGLE_TOKENS // 10, 1),
-        (3 * SENTENCES_A_WINDOW, 3 + 3 * SENTENCES_A_WINDOW),
-        (40 * SENTENCES_A_WINDOW, 40 + REREAD_WINDOWS * SENTENCES_A_WINDOW),
+        # As far from an alarm as most, and near to one.
+        (0.0, 40 * SENTENCES_A_WINDOW, 40),
+        (1.7, SINGLE_TOKENS // 10, 1),
+        (1.7, 3 * SENTENCES_A_WINDOW, 3 + 3 * SENTENCES_A_WINDOW),
+        (1.7, 40 * SENTENCES_A_WINDOW, 40 + REREAD_WINDOWS * SENTENCES_A_WINDOW),
     ],
 )
 async def test_few_sentences_of_a_harmless_text_are_read_again(
-    folder: Path, policy: RuleSet, count: int, expected: int
+    copied: Path, policy: RuleSet, bias: float, count: int, expected: int
 ) -> None:
+    stack = DILUTED | {"bias": bias}
+    change_manifest(copied, stack=dict.fromkeys(HEADS, stack))
     async with (
-        opened(folder, with_classifier(policy, FLAG, BLOCK)) as classifier,
+        opened(copied, with_classifier(policy, FLAG, BLOCK)) as classifier,
         windows_read(expected),
     ):
         assert not await found(classifier, " ".join([SENTENCE] * count))
+
+
+async def test_two_short_views_are_read_once_each(
+    copied: Path, policy: RuleSet
+) -> None:
+    stack = DILUTED | {"bias": 1.7}
+    change_manifest(copied, stack=dict.fromkeys(HEADS, stack))
+    text = f"{SENTENCE} {SENTENCE} {SENTENCE} &#97; {SENTENCE}"
+    assert len(views(text)) == 2
+    async with (
+        opened(copied, with_classifier(policy, FLAG, BLOCK)) as classifier,
+        windows_read(2),
+    ):
+        assert not await found(classifier, text)
+
+
+async def test_of_a_second_view_only_what_is_new_is_read(
+    folder: Path, policy: RuleSet
+) -> None:
+    sentences = [SENTENCE] * (10 * SENTENCES_A_WINDOW)
+    sentences[-1] = "&#97; b c"
+    text = " ".join(sentences)
+    # Three windows, of which one does not stand in the plain text.
+    assert len(views(text)[1].text) > 300
+    async with (
+        opened(folder, with_classifier(policy, FLAG, BLOCK)) as classifier,
+        windows_read(10 + 1),
+    ):
+        assert not await found(classifier, text)
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 3])
+async def test_few_words_behind_a_long_sentence_are_a_window(
+    folder: Path, policy: RuleSet, tokens: int
+) -> None:
+    text = f"{letters(2 * SINGLE_TOKENS)}. {' '.join([SUSPECT] * tokens)}"
+    async with opened(folder, with_classifier(policy, FLAG, BLOCK)) as classifier:
+        [finding] = await found(classifier, text)
+    assert finding.span == (len(text) - 2 * tokens + 1, len(text))
 
 
 async def test_a_finding_in_a_decoded_view_is_where_the_code_is(

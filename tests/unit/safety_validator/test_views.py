@@ -31,6 +31,7 @@ ORDINARY = [
     "👩‍👩‍👧 at the 🏖️ with 🇩🇪 and ☕️",
     "4.5 x 3.2 = 14.4; a = b + c; f(x) = x^2",
     "A, B, C and D; I. Introduction; e.g. this, i.e. that",
+    "&quot;Pel&eacute; &amp; Bar&quot; isn&#39;t &lt;open&gt;&nbsp;today",
 ]
 
 
@@ -43,7 +44,9 @@ def test_ordinary_text_has_one_view(content: str) -> None:
     ("content", "reading", "text"),
     [
         ("100%25 of A%26B", Reading.DECODED, "100% of A&B"),
-        ("caf&eacute; &lt;b&gt;", Reading.DECODED, "café <b>"),
+        ("caf&eacute; &lt;b&gt;", Reading.WRITTEN, "café <b>"),
+        ("&#105;gnore &quot;it&quot;", Reading.DECODED, 'ignore "it"'),
+        ("&#x69;gn&amp;#111;re it", Reading.DECODED, "ignore it"),
         (r"gr\u00fc\xdfe \u{1F600}", Reading.DECODED, "grüße 😀"),
         (r"\ud83d\ude00 \ud800!", Reading.DECODED, "😀 \ufffd!"),
         ("say aGVsbG8gd29ybGQhIQ== now", Reading.DECODED, "say \nhello world!!\n now"),

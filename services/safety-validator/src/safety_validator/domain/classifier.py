@@ -37,8 +37,10 @@ CHARS_A_TOKEN = 4
 # The n-grams of so many windows at once: a millisecond, and little memory.
 WINDOWS_A_SLICE = 256
 # An attack among harmless sentences is weaker than alone: of so many windows, those
-# that come nearest to an alarm, each sentence is read by itself.
+# that come nearest to an alarm, each sentence is read by itself; of none that is as far
+# from one as most are.
 REREAD_WINDOWS = 6
+REREAD_RATE = 0.2
 # Beyond it e^-x is nothing, or too large.
 _FARTHEST_LOGIT = 60.0
 
@@ -196,10 +198,17 @@ class Reading:
         return min(head.calibration.rate(score) for head, score in heads)
 
     def _sentences(self, once: Sequence[tuple[float, _Window]]) -> list[_Window]:
-        """Those of the windows that came nearest to an alarm, the nearest last."""
-        if len(once) == 1:
-            return []
-        nearest = heapq.nsmallest(REREAD_WINDOWS, once, key=lambda read: read[0])
+        """Those of the windows that came nearest to an alarm, the nearest last.
+
+        A text of one window was read as the model is trained to read it.
+        """
+        near = [
+            (rate, window)
+            for rate, window in once
+            if rate <= REREAD_RATE
+            and window.end - window.start < len(self._ids[window.view])
+        ]
+        nearest = heapq.nsmallest(REREAD_WINDOWS, near, key=lambda read: read[0])
         found = [
             sentence
             for _, (view, start, end, _) in nearest
@@ -214,18 +223,26 @@ class Reading:
         return self._model.windows(self._ids[view], view, spans)
 
     def _suspects(self) -> list[_Window]:
-        """All windows of all views, the most suspicious last."""
+        """All windows of all views that say something new, the most suspicious last."""
         if self.windows_left == 1 and not self._model.weighs_words:
             return [_Window(0, 0, len(self._ids[0]), self._model.no_words)]
+        plain = self._ids[0].tobytes()
         found = [
             window
             for view, spans in enumerate(self._spans())
             for window in self._windows(view, spans)
+            if view == 0 or not self._stands_in(plain, window)
         ]
         # Of equals the first in the text is read first.
         found.reverse()
         found.sort(key=lambda window: max(window.words))
         return found
+
+    def _stands_in(self, plain: bytes, window: _Window) -> bool:
+        """Whether the plain text has the same tokens: what is near a disguise."""
+        own = self._ids[window.view][window.start : window.end]
+        at = plain.find(own.tobytes())
+        return at >= 0 and at % own.itemsize == 0
 
     def _verdict(self, head: int, score: float) -> VerdictName:
         rate = self._model.heads[head].calibration.rate(score)

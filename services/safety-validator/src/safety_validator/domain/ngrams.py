@@ -59,8 +59,10 @@ class NGrams:
         for order, hashed in zip(ORDERS, buckets(ids), strict=False):
             running = np.zeros((len(hashed) + 1, len(self.scales)), dtype=np.int64)
             np.cumsum(self.weights[hashed], axis=0, dtype=np.int64, out=running[1:])
-            last = np.maximum(ends - order + 1, starts)
-            total += running[last] - running[starts]
-            count += last - starts
+            # A window of fewer tokens has none.
+            first = np.minimum(starts, len(hashed))
+            last = np.maximum(ends - order + 1, first)
+            total += running[last] - running[first]
+            count += last - first
         scaled = total / np.sqrt(np.maximum(count, 1))[:, np.newaxis] * self.scales
         return (scaled + self.biases).astype(np.float32)

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from html import unescape
 from unicodedata import normalize
 
 from safety_validator.domain.characters import MARKS, plain
@@ -33,6 +34,7 @@ GAP = " | "
 _FEW = 8
 _CONTROLS = "".join(char for char in map(chr, range(128)) if plain(char) != char)
 _MARKS = re.escape("".join(sorted(MARKS)))
+_ENTITY = re.compile(r"&(?:#\d{2,7}|#[xX][0-9A-Fa-f]{2,6}|[A-Za-z]{2,31});")
 # The first marks may belong to the letter; what is stacked upon them is decoration.
 _CLUSTER = re.compile(f"([^{_MARKS}]?)([{_MARKS}]{{1,4}})[{_MARKS}]*")
 _ANY_MARK = re.compile(f"[{_MARKS}]")
@@ -105,7 +107,10 @@ class PlainText:
 
 def plain_text(content: str) -> PlainText:
     """The content as a person reads it."""
-    return normalised(PlainText(content))
+    view = PlainText(content)
+    if "&" in content:
+        view = rewritten(view, _signs(content), view.reading)
+    return normalised(view)
 
 
 def normalised(view: PlainText) -> PlainText:
@@ -187,6 +192,17 @@ def _aligned(source: str, sized: dict[str, int]) -> Alignment:
         alignment.add(start, start + 1, start + grown, size)
         grown += size - 1
     return alignment
+
+
+def _signs(text: str) -> Iterator[Edit]:
+    """What web pages write for signs and accented letters: ordinary text has it too.
+
+    ASCII letters and digits need no entity: they are a disguise.
+    """
+    for match in _ENTITY.finditer(text):
+        char = unescape(match.group())
+        if len(char) == 1 and not (char.isascii() and char.isalnum()):
+            yield *match.span(), char
 
 
 def _revealed(text: str) -> Iterator[Edit]:

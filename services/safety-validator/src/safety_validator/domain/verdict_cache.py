@@ -20,7 +20,7 @@ from safety_validator.models import Finding
 __all__ = ["VerdictCache"]
 
 # What this process holds.
-MAX_PROCESS_BYTES = 8 * 1024 * 1024
+MAX_PROCESS_BYTES = 4 * 1024 * 1024
 # An entry without findings, and each of its findings, about so much.
 ENTRY_BYTES = 320
 FINDING_BYTES = 240
