@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.disguises import DISGUISES
 
 from safety_validator.domain.judge import Judge
-from safety_validator.domain.plain_text import NEAR_CHARS, Reading
+from safety_validator.domain.plain_text import GAP, NEAR_CHARS, Reading
 from safety_validator.domain.views import MAX_DEPTH, MAX_VIEWS, views
 
 MEBI = 1_048_576
@@ -64,6 +64,12 @@ def test_ordinary_text_has_one_view(content: str) -> None:
 )
 def test_a_disguise_is_read(content: str, reading: Reading, text: str) -> None:
     assert (reading, text) in {(view.reading, view.text) for view in views(content)}
+
+
+def test_numbers_near_a_disguised_word_may_be_words_too() -> None:
+    _, guessed = views(f"1 wh3r3 1 {'far away. ' * 80} 1")
+    assert guessed.text.startswith("i where i far away.")
+    assert guessed.text.endswith(GAP)
 
 
 def test_codes_over_several_lines_are_one() -> None:

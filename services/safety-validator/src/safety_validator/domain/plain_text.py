@@ -14,6 +14,8 @@ from safety_validator.domain.encodings import text_of
 from safety_validator.models import Span
 
 __all__ = [
+    "GAP",
+    "NEAR_CHARS",
     "Edit",
     "PlainText",
     "Reading",

@@ -1,11 +1,13 @@
 """Words spelled oddly: in letters apart, or with digits and signs for letters."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise, product
 
 from safety_validator.domain.lexicon import cost, segmented
+from safety_validator.domain.plain_text import NEAR_CHARS
 
 __all__ = ["joined", "plainly"]
 
@@ -83,9 +85,10 @@ def _has_letter(piece: str) -> bool:
 def plainly(text: str) -> Iterator[tuple[int, int, str]]:
     """Edits that write letters for digits and signs, where that makes a word.
 
-    Numbers, quantities and what makes no word follow where another piece made one.
+    Numbers, quantities and what makes no word follow where another piece near them
+    made one.
     """
-    sure = False
+    sure: list[int] = []
     edits: list[tuple[int, int, str]] = []
     for match in _pieces(text):
         piece = match.group()
@@ -93,13 +96,16 @@ def plainly(text: str) -> Iterator[tuple[int, int, str]]:
             continue
         word = _known_word(piece)
         if word is not None and _tells(piece):
-            sure = True
+            sure.append(match.start())
         if word is None and _INSIDE.search(piece):
             word = piece.lower().translate(_LEET)
         if word is not None:
             edits.append((*match.span(), word))
-    if sure:
-        yield from edits
+    for edit in edits:
+        after = bisect_left(sure, edit[0])
+        beside = sure[max(after - 1, 0) : after + 1]
+        if any(abs(place - edit[0]) <= NEAR_CHARS for place in beside):
+            yield edit
 
 
 def _tells(piece: str) -> bool:
