@@ -85,6 +85,8 @@ async def test_a_thought_about_a_question_recalls_its_evidence(
     ]
     chosen = random.Random(7).sample(asked, min(QUESTIONS, len(asked)))
     gate = asyncio.Semaphore(8)
+    # What safety blocks of ordinary talk is found by nobody, and is rare.
+    blocked: list[str] = []
 
     async def found(agent: str, question: dict[str, Any]) -> bool:
         async with gate:
@@ -92,6 +94,9 @@ async def test_a_thought_about_a_question_recalls_its_evidence(
                 "/api/thought/generate",
                 json={"agent_id": agent, "context": question["question"]},
             )
+        if answer.status_code == 422 and answer.json()["part"] == "thought":
+            blocked.append(answer.text)
+            return False
         assert answer.status_code == 200, answer.text
         evidence = set(question["evidence"])
         for memory in answer.json()["recalled"]:
@@ -102,6 +107,7 @@ async def test_a_thought_about_a_question_recalls_its_evidence(
         return False
 
     hits = await asyncio.gather(*(found(*each) for each in chosen))
+    assert len(blocked) <= len(chosen) * 0.01, blocked
     assert sum(hits) / len(hits) >= FOUND_SHARE
 
 

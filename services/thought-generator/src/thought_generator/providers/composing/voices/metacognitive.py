@@ -44,15 +44,15 @@ _BIAS = """
     what resembles the last thought
     short sentences
     what was said twice
-    feelings over facts
+    a warm tone
     the familiar
     whatever comes with a date
-    questions over answers
-    people over places
+    open questions
+    familiar people
     what is pleasant to imagine
     the loudest voice
     whatever fits the question
-    plans over outcomes
+    tidy plans
     beginnings over endings
     what has a name
     concrete things over quiet ones
@@ -74,7 +74,7 @@ _CHECK = """
     wait for another witness
     write down what would change the conclusion
     compare it with something older
-    separate what was said from what I added
+    part what was said from what was added
     go without this memory once and see what is missing
     ask what a sceptic would ask
     turn the claim around and see whether it still holds
@@ -96,8 +96,8 @@ _EVIDENCE = (
         "What I hold on {a_topic} comes from a single source.",
         "The evidence for {a_topic} is this: {a_claim}.",
         "{A_topic} and {b_topic} are all that this thought stands on.",
-        "{a_told} Everything beyond that is my own addition.",
-        "I can point to {a_claim}, and to little else.",
+        "{a_told} The rest is guesswork.",
+        "There is {a_claim}, and little else.",
         "{A_src} is my ground for bringing up {a_topic}.",
     ),
     (
@@ -106,8 +106,8 @@ _EVIDENCE = (
         "The weak point is {unknown}.",
         "I should {check} before building on it.",
         "That supports a guess, not a conclusion on {unknown}.",
-        "A fair objection would be that I favour {bias}.",
-        "Confidence should stay low until I know {unknown}.",
+        "A fair objection is that {bias} may have tipped it.",
+        "Much depends on {unknown}.",
     ),
 )
 
@@ -181,7 +181,7 @@ _BOUNDARY = (
         "Beyond that there is only inference, leaning on {bias}.",
         "An honest next step is to {check}.",
         "Two gaps stand out: {unknown}, and {unknown}.",
-        "I would rather leave it open than fill it with {bias}.",
+        "It is better left open than filled with {bias}.",
         "How I would find out: {check}.",
         "Marking that limit is more useful than guessing {unknown}.",
     ),
@@ -200,7 +200,7 @@ _METHOD = (
         "A better method would be to {check}.",
         "The shortcut has a price, namely {bias}.",
         "It finds questions and answers few; one open is {unknown}.",
-        "I would trust it more after learning {unknown}.",
+        "It would weigh more if it were clear {unknown}.",
         "Let me {check}, and only then go on.",
         "Seen from outside, the step favours {bias}.",
     ),
@@ -223,7 +223,7 @@ _FOCUS = (
         "That choice favours {bias}.",
         "I can defend the link, but not {unknown}.",
         "To be safe I would {check}.",
-        "Nearness in words proves little, and I like {bias}.",
+        "Nearness in words proves little, and {bias} may have helped.",
         "Without {bias} I might have come elsewhere, to {unknown} for one.",
         "I would {check}, and then {check}.",
         "As long as I do not know {unknown}, it is one reading among others.",

@@ -232,13 +232,13 @@ _FOCUS = (
     ),
     (
         "If the two are connected, {lens} would be the hinge.",
-        "It does not settle {lens}, but it is the nearest thing I hold.",
+        "It does not settle {lens}, but it is the nearest thing at hand.",
         "The step from one to the other is a guess, and {lens} is the reason for it.",
         "Still open is {unknown}, and so is {unknown}.",
         "My guess would be {lens}, my second guess {lens}.",
         "One could begin with {unknown}, for the sake of {lens}.",
         "That is enough to start from, and on {lens} too little to finish with.",
-        "I would weigh {lens} first, and only then {lens}.",
+        "It is a matter of {lens} first, and only then of {lens}.",
         "To be of use it needs one more answer, {unknown}.",
     ),
 )

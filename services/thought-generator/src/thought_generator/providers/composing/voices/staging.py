@@ -149,7 +149,7 @@ RULE = """
     each turn is played by a stranger
     one true sentence is hidden among lies
     nobody remembers how it began
-    everyone speaks in questions
+    nobody speaks above a whisper
     it has to fit in a matchbox
     the rain decides who goes next
     every object has a voice
