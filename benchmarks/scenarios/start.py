@@ -74,7 +74,13 @@ async def _ready_s(mind: Mind, name: str) -> float:
         [Path(sys.executable).parent / name],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**environment, "PORT": str(port), "STREAMS_ENABLED": "false"},
+        env={
+            **environment,
+            "PORT": str(port),
+            "STREAMS_ENABLED": "false",
+            # It would wait for the other one to leave its index.
+            "INDEX_DIR": str(mind.folder / "index"),
+        },
     )
     try:
         async with httpx2.AsyncClient(timeout=2.0) as client:
